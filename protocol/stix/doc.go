@@ -1,0 +1,2 @@
+// Package stix is the language inside a bulletin.
+package stix
