@@ -88,6 +88,19 @@ func TestMarkingsMustAgree(t *testing.T) {
 	}
 }
 
+func TestTagsFailClosed(t *testing.T) {
+	for _, tag := range []string{"tlp:unclear", "TLP:PURPLE", "tlp:", "tlp:ex:chr2", " tlp:amber+"} {
+		if label, about, err := TagTLP(tag); label != Red || !about || !errors.Is(err, ErrTLP) {
+			t.Errorf("%q is read as %s, about %v: %v", tag, label.Label(), about, err)
+		}
+	}
+	for _, tag := range []string{"", "tlp:ex:chr", "osint", "pap:red"} {
+		if label, about, err := TagTLP(tag); label != Unlabelled || about || err != nil {
+			t.Errorf("%q is read as %s, about %v: %v", tag, label.Label(), about, err)
+		}
+	}
+}
+
 // TestLabelsOfPublishedFiles reads truth/tlp.tsv: spellings and marking ids
 // found in published files, with the level they stand for.
 func TestLabelsOfPublishedFiles(t *testing.T) {

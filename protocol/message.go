@@ -125,6 +125,11 @@ func (s *Summary) check() error {
 	if len(s.Heads) == 0 || len(s.Heads) > maxRanges || !ascending(s.Heads, Head.Compare) {
 		return fmt.Errorf("%w summary: %d heads: 1 to %d, sorted, are allowed", ErrInvalid, len(s.Heads), maxRanges)
 	}
+	for _, h := range s.Heads {
+		if h.Position.Epoch == 0 || h.Position.Seq == 0 {
+			return fmt.Errorf("%w summary: a head at position %d of epoch %d", ErrInvalid, h.Position.Seq, h.Position.Epoch)
+		}
+	}
 	if err := checkRanges(s.Gaps); err != nil {
 		return fmt.Errorf("summary: %w", err)
 	}

@@ -107,6 +107,8 @@ func summaryVectors() []vector {
 		refuse("summary with null heads", "1 to 64 heads", "0 heads", summaryOf(func(s *Summary) { s.Heads = nil })),
 		refuse("summary with 65 heads", "1 to 64 heads", "65 heads", summaryOf(func(s *Summary) { s.Heads = heads })),
 		refuse("summary with heads out of order", "heads are in the order of position and id", "sorted", summaryOf(func(s *Summary) { slices.Reverse(s.Heads) })),
+		refuse("summary with a head of number 0", "seq starts at 1", "a head at position 0", summaryOf(func(s *Summary) { s.Heads[0].Position.Seq = 0 })),
+		refuse("summary with a head of epoch 0", "an epoch starts at 1", "of epoch 0", summaryOf(func(s *Summary) { s.Heads[0].Position.Epoch = 0 })),
 		refuse("summary with 65 gaps", "at most 64 gaps", "65 ranges", summaryOf(func(s *Summary) { s.Gaps = gaps })),
 		refuse("summary with a gap of nothing", "a range begins before it ends", "range", summaryOf(func(s *Summary) { s.Gaps[0].To = s.Gaps[0].From })),
 		refuse("summary of kind 3", "there is no kind 3", "kind(3)", summaryOf(func(s *Summary) { s.Stream.Kind = 3 })),

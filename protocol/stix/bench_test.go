@@ -1,6 +1,7 @@
 package stix
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -76,5 +77,33 @@ func BenchmarkParsePattern(b *testing.B) {
 		if err != nil || len(p.Observables()) != 1 {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkParseHostile reads objects of the largest size that are made to be
+// slow.
+func BenchmarkParseHostile(b *testing.B) {
+	fill := func(unit, head, tail string) []byte {
+		return []byte(head + strings.Repeat(unit, (MaxObject-len(head)-len(tail))/len(unit)) + tail)
+	}
+	head := object(`{$SDO,"name":"a","x_a":`)
+	for _, c := range []struct {
+		name string
+		raw  []byte
+	}{
+		{"string", fill("a", head+`"`, `"}`)},
+		{"escapes", fill(`\u0041`, head+`"`, `"}`)},
+		{"list", fill("1,", head+`[`, `1]}`)},
+		{"names", fill(`"A":1,`, head+`{`, `"a":1}}`)},
+		{"objects", fill(`{"A":1},`, head+`[`, `{}]}`)},
+		{"nested", fill(`{"A":1,"B":2,"c":[{}]},`, head+`[`, `{}]}`)},
+		{"deep", fill(strings.Repeat("[", MaxDepth-2)+"1"+strings.Repeat("]", MaxDepth-2)+",", head+`[`, `1]}`)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(c.raw)))
+			for b.Loop() {
+				_, _ = Parse(c.raw)
+			}
+		})
 	}
 }

@@ -18,7 +18,7 @@ import (
 func Detect(s string) (Observable, error) {
 	s = trimInvisible(s)
 	if len(s) > maxValue {
-		return Observable{}, notObservable("longer than 4096 bytes")
+		return Observable{}, notObservable("longer than 4000 bytes")
 	}
 	if o, ok := detectHash(s); ok {
 		return o, nil
@@ -36,7 +36,10 @@ func Detect(s string) (Observable, error) {
 	if err := checkText(bare); err != nil {
 		return Observable{}, err
 	}
-	plain := Refang(bare)
+	plain := trimInvisible(Refang(bare))
+	if plain == "" {
+		return Observable{}, notObservable("empty")
+	}
 	t, err := guess(plain)
 	if err != nil {
 		return Observable{}, err
@@ -76,11 +79,14 @@ func detectPattern(s string) (Observable, bool) {
 // guess looks at the shape of a refanged value. Its answer is checked by
 // Canonical, except where only a successful parse tells two types apart.
 func guess(s string) (Type, error) {
-	if t := guessMarked(s); t != "" {
-		return t, nil
+	if s[0]|0x20 == 'h' && strings.IndexByte(s, '\\') > 0 {
+		return WindowsRegistryKey, nil // may hold blanks
 	}
 	if strings.IndexFunc(s, invisible) >= 0 {
 		return "", notObservable("more than one word")
+	}
+	if t := guessMarked(s); t != "" {
+		return t, nil
 	}
 	if t := guessIP(s); t != "" {
 		return t, nil
@@ -118,10 +124,6 @@ func guessMarked(s string) Type {
 		return URLPath
 	case len(s) > 8 && strings.EqualFold(s[:8], "magnet:?"):
 		return URL
-	case len(s) > 4 && strings.EqualFold(s[:4], "cve-"):
-		return CVE
-	case s[0]|0x20 == 'h' && strings.IndexByte(s, '\\') > 0:
-		return WindowsRegistryKey
 	}
 	colon, slash, at := strings.Index(s, "://"), strings.IndexAny(s, "/?#"), strings.IndexByte(s, '@')
 	switch {
@@ -160,7 +162,13 @@ func guessFingerprint(s string) Type {
 			return AutonomousSystem
 		}
 	case len(s) == 36 && s[10] == '_':
-		return JA4
+		if _, err := canonicalJA4(s); err == nil {
+			return JA4
+		}
+	case c == 'c' && len(s) > 4 && s[3] == '-':
+		if _, err := canonicalCVE(s); err == nil {
+			return CVE
+		}
 	case len(s) == 72 && c == 't' || len(s) == 70 && allHex(s):
 		if _, err := canonicalTLSH(s); err == nil {
 			return TLSH

@@ -64,6 +64,9 @@ var lookup = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.Strict
 // toASCII is UTS 46, non-transitional, without the rules that refuse names in
 // use: STD3 (underscores) and hyphens in the third and fourth place.
 func toASCII(s string, ascii bool) (string, error) {
+	if len(s) > 4*maxDomain { // the mapping is slow, and no name gets that much shorter
+		return "", notObservable("name longer than 253 bytes")
+	}
 	if !ascii {
 		last := s[strings.LastIndexByte(s, '.')+1:]
 		r, size := utf8.DecodeLastRuneInString(last)

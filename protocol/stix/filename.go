@@ -8,7 +8,7 @@ func checkNotFile(s string) error {
 	if dot < 0 {
 		return nil
 	}
-	if isFileExtension(strings.ToLower(s[dot+1:])) {
+	if fileExtensions[strings.ToLower(s[dot+1:])] {
 		return notObservable("file name")
 	}
 	return nil
@@ -29,18 +29,22 @@ func fileOrDomain(s string) error {
 	return nil
 }
 
-// isFileExtension knows extensions that are no top-level domain.
-func isFileExtension(ext string) bool {
-	switch ext {
-	case "exe", "dll", "sys", "scr", "ocx", "cpl", "drv", "msi", "msp", "cab", "bat", "cmd", "vbs", "vbe", "jse", "js", "wsf", "wsh", "hta", "psm", "psd",
-		"lnk", "pif", "chm", "hlp", "inf", "reg", "url", "library-ms", "elf", "bin", "dat", "dmp", "tmp", "log", "bak", "old", "cfg", "conf", "ini", "config",
-		"doc", "docx", "docm", "dot", "dotx", "dotm", "xls", "xlsx", "xlsm", "xlsb", "xlam", "xll", "ppt", "pptx", "pptm", "ppsx", "rtf", "odt", "ods", "odp", "pdf", "one", "pub",
-		"txt", "csv", "tsv", "xml", "json", "yml", "yaml", "toml", "html", "htm", "mht", "shtml", "xhtml", "css", "scss", "php", "phtml", "asp", "aspx", "ashx", "asmx", "jsp", "jspx", "cgi", "cfm",
-		"rar", "gz", "tgz", "tar", "bz", "xz", "ace", "arj", "iso", "img", "vhd", "vhdx", "dmg", "pkg", "deb", "rpm", "apk", "ipa", "jar", "war", "class", "dex", "ko",
-		"png", "jpg", "jpeg", "gif", "bmp", "ico", "svg", "tif", "tiff", "webp", "wav", "avi", "wmv", "flv", "swf", "mkv",
-		"cpp", "hpp", "cxx", "vb", "bas", "pyc", "pyd", "rb", "lua", "pem", "crt", "cer", "pfx", "csr", "sqlite", "db", "mdb", "evtx", "pcap", "pcapng", "eml", "msg", "pst", "ost",
-		"yar", "yara", "rules", "ioc", "suo", "sln", "vcxproj", "csproj", "plist", "dylib", "sct", "wll", "iqy", "slk", "torrent":
-		return true
+// fileExtensions are extensions that are no top-level domain. It is never
+// changed.
+var fileExtensions = extensions(`
+	exe dll sys scr ocx cpl drv msi msp bat cmd vbs vbe js jse wsf wsh hta lnk pif chm hlp inf reg url library-ms elf ko
+	bin dat dmp tmp log bak old cfg conf config ini db mdb sqlite evtx pcap pcapng eml msg pst ost torrent
+	doc docx docm dotx dotm xls xlsx xlsm xlsb xlam xll ppt pptx pptm ppsx rtf odt ods odp pdf iqy slk txt csv tsv
+	xml json yml yaml toml html htm mht shtml xhtml css scss php phtml asp aspx ashx asmx jsp jspx cgi cfm
+	rar gz tgz tar xz ace arj iso img vhd vhdx dmg pkg deb rpm apk ipa jar war class dex dylib
+	png jpg jpeg gif bmp ico svg tif tiff webp wav avi wmv flv swf mkv psd
+	cpp hpp cxx vb bas pyc pyd rb lua pem crt cer pfx csr yar yara rules ioc suo sln vcxproj csproj plist sct wll
+`)
+
+func extensions(words string) map[string]bool {
+	set := map[string]bool{}
+	for w := range strings.FieldsSeq(words) {
+		set[w] = true
 	}
-	return false
+	return set
 }

@@ -44,7 +44,7 @@ func (d Draft) Finish(scope []byte, now time.Time, isTLP func(id string) bool) (
 		return Parse(d.Object)
 	}
 	m.fill("created", now)
-	m.fill("modified", now)
+	m.fillModified()
 	o, err := Parse(m.appendJSON(nil))
 	if err != nil {
 		return Object{}, err
@@ -82,10 +82,10 @@ func (d Draft) complete(m *members, o Object, scope []byte, now time.Time) {
 		m.addAlias(o)
 		m.set("id", appendText(nil, id))
 	}
-	if now.Before(o.Created) {
-		now = o.Created // a clock behind the source's
-	}
 	m.setTime("modified", now)
+	if now.Before(o.Created) {
+		m.set("modified", m.value("created")) // our clock is behind the source's
+	}
 	m.drop("created_by_ref")
 	if o.ValidUntil.IsZero() && !d.ValidUntil.IsZero() {
 		m.setTime("valid_until", d.ValidUntil)

@@ -110,6 +110,14 @@ func (m *members) fill(name string, t time.Time) {
 	}
 }
 
+// fillModified sets modified where it is absent: to created, as of an object
+// that has not changed since.
+func (m *members) fillModified() {
+	if !m.has("modified") && m.has("created") {
+		m.set("modified", m.value("created"))
+	}
+}
+
 func (m *members) drop(name string) {
 	m.list = slices.DeleteFunc(m.list, func(e member) bool { return e.name == name })
 }

@@ -31,7 +31,8 @@ type Object struct {
 
 // Parse reads one STIX 2.1 object, strictly: what one reader would refuse and
 // another repair is refused. The package comment lists the rules. Raw is raw,
-// not a copy. An error is a [*Fault].
+// not a copy; the texts of the result share one copy of it, so clone a text
+// that outlives the object. An error is a [*Fault].
 func Parse(raw []byte) (Object, error) {
 	if len(raw) > MaxObject {
 		return Object{}, &Fault{"", "larger than 512 KiB"}

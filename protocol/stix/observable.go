@@ -41,8 +41,9 @@ const (
 	JA4                Type = "ja4"                  //
 )
 
-// maxValue is the longest value of any type, in bytes.
-const maxValue = 4096
+// maxValue is the longest value of any type, in bytes. Twice that, with every
+// byte escaped, still fits in a pattern.
+const maxValue = 4000
 
 // Observable is a value one can look for, in canonical form: two spellings of
 // the same thing are the same Observable, so it can be a map key. Obtain one
@@ -154,7 +155,7 @@ func Canonical(t Type, value string) (Observable, error) {
 		return Observable{}, notObservable("empty")
 	}
 	if len(v) > maxValue {
-		return Observable{}, notObservable("longer than 4096 bytes")
+		return Observable{}, notObservable("longer than 4000 bytes")
 	}
 	if err := checkText(v); err != nil {
 		return Observable{}, err

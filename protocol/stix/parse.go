@@ -5,9 +5,6 @@ import (
 	"errors"
 	"io"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -57,10 +54,10 @@ func (p *parser) suspect(reason string) {
 func (p *parser) syntax(err error) {
 	var s *jsontext.SyntacticError
 	switch {
-	case errors.As(err, &s):
-		p.fault(string(s.JSONPointer), s.Err.Error()+" (byte "+strconv.FormatInt(s.ByteOffset, 10)+")")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		p.fault("", "ends before the object does")
+	case errors.As(err, &s):
+		p.fault(string(s.JSONPointer), s.Err.Error()+" (byte "+strconv.FormatInt(s.ByteOffset, 10)+")")
 	default:
 		p.fault("", err.Error())
 	}
@@ -142,13 +139,18 @@ func (p *parser) scalar() []byte {
 	return p.raw[end-len(v) : end]
 }
 
+// maxNames bounds the names of objects that are inside each other.
+const maxNames = 4096
+
 func (p *parser) name() []byte {
 	v := p.scalar()
 	if p.err != nil {
 		return nil
 	}
 	n := unquote(v)
-	p.names = append(p.names, n)
+	if p.names = append(p.names, n); len(p.names) > maxNames {
+		p.faultHere("more than 4096 names in open objects")
+	}
 	return n
 }
 
@@ -236,70 +238,6 @@ func (p *parser) dictionary() {
 func (p *parser) closeNames(base int) {
 	p.checkNames(p.names[base:])
 	p.names = p.names[:base]
-}
-
-// checkNames refuses names that are the same, and names that differ only in
-// case: some readers take one, some the other.
-func (p *parser) checkNames(names [][]byte) {
-	odd := false
-	for i, n := range names {
-		odd = odd || hasCase(n)
-		if len(names) > 32 {
-			continue // by map, below
-		}
-		for _, m := range names[:i] {
-			if len(m) == len(n) && string(m) == string(n) {
-				p.faultName(n, "name given twice")
-			}
-		}
-	}
-	if odd || len(names) > 32 {
-		p.checkFolded(names)
-	}
-}
-
-func (p *parser) faultName(name []byte, reason string) {
-	if p.err == nil {
-		p.fault(string(p.dec.StackPointer().AppendToken(string(name))), reason)
-	}
-}
-
-// hasCase reports letters that a reader who ignores case may take for others.
-func hasCase(name []byte) bool {
-	for _, c := range name {
-		if c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *parser) checkFolded(names [][]byte) {
-	if p.err != nil {
-		return
-	}
-	seen := make(map[string]string, len(names))
-	for _, n := range names {
-		folded := fold(string(n))
-		switch first, again := seen[folded]; {
-		case again && first == string(n):
-			p.faultName(n, "name given twice")
-		case again:
-			p.faultName(n, "differs only in case from "+quoted(first))
-		}
-		seen[folded] = string(n)
-	}
-}
-
-// fold maps every name that strings.EqualFold takes for the same to one.
-func fold(s string) string {
-	return strings.Map(func(r rune) rune {
-		least := r
-		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-			least = min(least, f)
-		}
-		return least
-	}, s)
 }
 
 // number refuses what a reader with 64-bit floats, as most are, would change

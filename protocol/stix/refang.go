@@ -63,19 +63,25 @@ func checkText(s string) error {
 // them: hxxp, fxp, [.], (dot), half brackets "[.", [:], [://], [at], a
 // backslash before a dot. It also drops zero-width characters. It changes
 // nothing else, and nothing twice: Refang(Refang(s)) == Refang(s). A text
-// longer than any value may be is returned as it is.
+// longer than any value may be, or with marks more than eight deep in each
+// other, is returned as it is.
 func Refang(s string) string {
 	if len(s) > maxValue || !defanged(s) {
 		return s
 	}
-	for { // marks nest: "[[.]]"
-		t := refangMarks(refangScheme(s))
-		if t == s {
-			return s
+	t := s
+	for range maxMarks + 1 {
+		next := refangMarks(refangScheme(t))
+		if next == t {
+			return t
 		}
-		s = t
+		t = next
 	}
+	return s
 }
+
+// maxMarks is how deep marks may nest ("[[.]]" is two): it bounds the work.
+const maxMarks = 8
 
 // defanged reports whether s may hold any mark at all; most values do not.
 func defanged(s string) bool {

@@ -107,7 +107,7 @@ func specialPrefix(p netip.Prefix) string {
 		if r.prefix.Bits() <= p.Bits() && r.prefix.Contains(p.Addr()) {
 			return r.reason
 		}
-		if inside == "" && p.Contains(r.prefix.Addr()) {
+		if inside == "" && p.Bits() < r.prefix.Bits() && p.Contains(r.prefix.Addr()) {
 			inside = "holds special addresses: " + r.reason
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // lines returns the lines of a table, without comments.
@@ -221,6 +223,14 @@ func TestParents(t *testing.T) {
 	}
 	if (Observable{URL, "http://evil.example/"}).Parents() != nil {
 		t.Error("a URL has parents")
+	}
+}
+
+func TestFileExtensionsAreNoDomains(t *testing.T) {
+	for ext := range fileExtensions {
+		if _, icann := publicsuffix.PublicSuffix("x." + ext); icann {
+			t.Errorf(".%s is a top-level domain", ext)
+		}
 	}
 }
 

@@ -20,8 +20,8 @@ func Upgrade(raw []byte) ([]byte, error) {
 		return raw, nil
 	}
 	m.setVersion()
-	if !m.has("modified") && m.has("created") && m.text("type") != "marking-definition" {
-		m.set("modified", m.value("created"))
+	if m.text("type") != "marking-definition" {
+		m.fillModified()
 	}
 	m.list = slices.DeleteFunc(m.list, func(e member) bool {
 		return e.value.Kind() == 'n' || e.value.Kind() == '[' && len(e.value) == 2

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/node/api"
+)
+
+const peerHelp = `Peers are the nodes of other organisations. ORG is a name, an organisation key
+(64 hexadecimal digits) or a fingerprint.
+
+A name like hospital@bank was given by bank and compared by nobody here: it is
+refused where it matters until ` + "`tocsin peer name`" + ` confirms it.`
+
+const peerListHelp = `Prints a line for each node known:
+
+  ORG STATE communities:isac introduced-by:bank problem:"why it is not connected"
+
+STATE is connected, away or blocked; fields that do not apply are left out.`
+
+const peerShowHelp = `Prints what is known of an organisation as key: value lines, once for each of its
+nodes: org, state, confirmed, fingerprint, key, node, communities, introduced-by,
+addr, problem.`
+
+const peerRemoveHelp = `Ends an organisation's membership in a community. It counts at once when the
+organisation is this one, or was introduced by it; else over half of the founders
+must say so, each with this command.
+
+Prints: removed ORG, or: requested ORG, while founders are missing.`
+
+func (c *cli) peerCommand() *cobra.Command {
+	cmd := group("peer", "Other organisations: list, name, block, remove",
+		c.peerAddCommand(), c.peerListCommand(), c.peerShowCommand(), c.peerNameCommand(),
+		c.peerBlockCommand(), c.peerReleaseCommand(), c.peerRemoveCommand())
+	cmd.Long = peerHelp
+	return cmd
+}
+
+// peerDone is what the commands that change something print, as JSON.
+type peerDone struct {
+	Done string `json:"done"`
+	Org  string `json:"org"`
+}
+
+// change makes a command that does one thing to a peer and says that it did.
+func (c *cli) change(cmd *cobra.Command, done string, do func(ctx context.Context, client *api.Client, args []string) error) *cobra.Command {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.ask(func(client *api.Client) error {
+			if err := do(cmd.Context(), client, args); err != nil {
+				return err
+			}
+			return c.print(peerDone{done, args[0]}, "%s %s", done, field(args[0]))
+		})
+	}
+	return c.answers(cmd)
+}
+
+func (c *cli) peerAddCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "add ADDR", Short: "Tell this node an address of another", Args: exactArgs("ADDR"),
+		Long: "Remembers an address of a node, a multiaddr that ends in /p2p/ID as `tocsin id`\nprints it. It is dialled if the node is a member.\n\nPrints: added ADDR."}
+	return c.change(cmd, "added", func(ctx context.Context, client *api.Client, args []string) error {
+		return client.AddPeer(ctx, args[0])
+	})
+}
+
+func (c *cli) peerNameCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "name ORG NAME", Short: "Confirm or change what an organisation is called here", Args: exactArgs("ORG", "NAME"),
+		Long: "Gives an organisation its name here. Do so after you compared fingerprints by a\nchannel you trust: from then on the name is taken for the organisation.\n\nPrints: named ORG."}
+	return c.change(cmd, "named", func(ctx context.Context, client *api.Client, args []string) error {
+		return client.NamePeer(ctx, args[0], args[1])
+	})
+}
+
+func (c *cli) peerBlockCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{Use: "block ORG", Short: "Cut an organisation off, here and at once", Args: exactArgs("ORG"),
+		Long: "Cuts an organisation off: it gets nothing from this node, and what it says is not\ntaken in. Others are not asked and not told.\n\nPrints: blocked ORG."}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever asks later")
+	return c.change(cmd, "blocked", func(ctx context.Context, client *api.Client, args []string) error {
+		return client.BlockPeer(ctx, args[0], reason)
+	})
+}
+
+func (c *cli) peerReleaseCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "release ORG", Short: "Undo a block", Args: exactArgs("ORG"),
+		Long: "Undoes a block. What the organisation said meanwhile is asked for again.\n\nPrints: released ORG."}
+	return c.change(cmd, "released", func(ctx context.Context, client *api.Client, args []string) error {
+		return client.ReleasePeer(ctx, args[0])
+	})
+}
+
+func (c *cli) peerRemoveCommand() *cobra.Command {
+	var r api.RemoveRequest
+	cmd := &cobra.Command{Use: "remove ORG", Short: "End an organisation's membership in a community", Args: exactArgs("ORG"), Long: peerRemoveHelp}
+	cmd.Flags().StringVar(&r.Community, "community", "", "which one, where the node is in more than one")
+	cmd.Flags().StringVar(&r.Reason, "reason", "", "why; every member can read it")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.ask(func(client *api.Client) error {
+			answer, err := client.RemovePeer(cmd.Context(), args[0], r)
+			if err != nil {
+				return err
+			}
+			done := "requested"
+			if answer.Ended {
+				done = "removed"
+			} else if !c.json {
+				c.hint("over half of the founders must say so")
+			}
+			return c.print(peerDone{done, args[0]}, "%s %s", done, field(args[0]))
+		})
+	}
+	return c.answers(cmd)
+}
+
+func (c *cli) peerListCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List the nodes this node knows", Long: peerListHelp, Args: noArgs}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return c.ask(func(client *api.Client) error {
+			peers, err := client.Peers(cmd.Context())
+			for _, p := range peers {
+				if err := c.print(p, "%s", peerLine(p)); err != nil {
+					return err
+				}
+			}
+			return err
+		})
+	}
+	return c.answers(cmd)
+}
+
+func peerState(p node.Peer) string {
+	switch {
+	case p.Blocked:
+		return "blocked"
+	case p.Connected:
+		return "connected"
+	}
+	return "away"
+}
+
+func peerLine(p node.Peer) string {
+	parts := []string{field(p.Name), peerState(p)}
+	if len(p.Communities) > 0 {
+		parts = append(parts, "communities:"+fields(p.Communities))
+	}
+	if len(p.IntroducedBy) > 0 {
+		parts = append(parts, "introduced-by:"+fields(p.IntroducedBy))
+	}
+	if p.Problem != "" {
+		parts = append(parts, "problem:"+quoted(p.Problem))
+	}
+	return strings.Join(parts, " ")
+}
+
+func (c *cli) peerShowCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "show ORG", Short: "Show what is known of an organisation", Long: peerShowHelp, Args: exactArgs("ORG")}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.ask(func(client *api.Client) error { return c.showPeer(cmd.Context(), client, args[0]) })
+	}
+	return c.answers(cmd)
+}
+
+func (c *cli) showPeer(ctx context.Context, client *api.Client, org string) error {
+	peers, err := client.Peers(ctx)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, p := range peers {
+		if !strings.EqualFold(p.Name, org) && p.Org.String() != org && p.Fingerprint != org {
+			continue
+		}
+		found = true
+		if err := c.print(p, "%s", peerDetails(p)); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return hinted(notFoundf("no organisation called %q is known", org), "see `tocsin peer list`")
+	}
+	return nil
+}
+
+func peerDetails(p node.Peer) string {
+	confirmed := "no: compare fingerprints, then `tocsin peer name`"
+	if p.Confirmed {
+		confirmed = "yes"
+	}
+	lines := []string{
+		"org: " + clean(p.Name), "state: " + peerState(p), "confirmed: " + confirmed,
+		"fingerprint: " + p.Fingerprint, "key: " + p.Org.String(), "node: " + node.PeerID(p.Node).String(),
+	}
+	for _, row := range []struct {
+		key  string
+		list []string
+	}{{"communities", p.Communities}, {"introduced-by", p.IntroducedBy}} {
+		if len(row.list) > 0 {
+			lines = append(lines, fmt.Sprintf("%s: %s", row.key, fields(row.list)))
+		}
+	}
+	for _, a := range p.Addrs {
+		lines = append(lines, "addr: "+clean(a))
+	}
+	if p.Problem != "" {
+		lines = append(lines, "problem: "+clean(p.Problem))
+	}
+	return strings.Join(lines, "\n")
+}

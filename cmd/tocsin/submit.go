@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tocsin-exchange/tocsin/node/api"
+	"github.com/tocsin-exchange/tocsin/protocol"
+)
+
+const submitHelp = `Says, under this organisation's name, that values are malicious. They are signed,
+on the disk and on their way when the command returns. --tlp says who may see
+them and must be given: no label means not shareable. Saying a value again
+replaces what was said before.
+
+Values may be defanged; their type is guessed unless --type says it. Values that
+cannot be said are named on standard error and the rest goes through; the exit
+code is then 1.
+
+Prints a line for each value:
+
+  submitted TYPE VALUE tlp:green
+
+With --json: type, value, tlp, id (of the STIX object) and bulletin.`
+
+func (c *cli) submitCommand() *cobra.Command {
+	var issue issueFlags
+	var to audience
+	var kind string
+	cmd := &cobra.Command{Use: "submit VALUE... --tlp LABEL", Short: "Say that values are malicious", Long: submitHelp, Args: someArgs("VALUE"),
+		Example: "  tocsin submit --tlp green --confidence 80 --valid 30d 203.0.113.7 'hxxp://evil[.]example/a'"}
+	issue.add(cmd)
+	to.add(cmd)
+	cmd.Flags().StringVar(&kind, "type", "", "type of the values, such as domain-name (default: guessed)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r, err := issue.request(cmd)
+		if err != nil {
+			return err
+		}
+		if err := to.check(r.TLP); err != nil {
+			return err
+		}
+		r.Values, r.Type = args, kind
+		return c.ask(func(client *api.Client) error {
+			answer, err := client.Submit(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			return c.printSubmitted(answer, r.TLP)
+		})
+	}
+	return c.answers(cmd)
+}
+
+// request is a submission without its values.
+func (f *issueFlags) request(cmd *cobra.Command) (api.SubmitRequest, error) {
+	if !f.tlp.Valid() {
+		return api.SubmitRequest{}, hinted(usagef("--tlp is missing: no label means not shareable"), "one of clear, green, amber, amber+strict, red")
+	}
+	confidence, err := f.sure(cmd)
+	return api.SubmitRequest{
+		Community: f.community, TLP: f.tlp, PAP: f.pap, Confidence: confidence, Valid: f.valid, Tags: f.tags, Description: f.description,
+	}, err
+}
+
+// submitted is what is printed of a value that was said.
+type submitted struct {
+	Type     string       `json:"type"`
+	Value    string       `json:"value"`
+	TLP      protocol.TLP `json:"tlp"`
+	ID       string       `json:"id"`
+	Bulletin protocol.ID  `json:"bulletin"`
+}
+
+func (c *cli) printSubmitted(answer api.SubmitAnswer, label protocol.TLP) error {
+	for _, r := range answer.Receipts {
+		for _, o := range r.Claims {
+			record := submitted{string(o.Type), o.Value, label, r.ID, r.Bulletin}
+			if err := c.print(record, "submitted %s %s tlp:%s", field(record.Type), field(record.Value), label); err != nil {
+				return err
+			}
+		}
+	}
+	for _, r := range answer.Refused {
+		fmt.Fprintf(c.stderr, "refused %s: %s\n", field(r.Value), clean(r.Reason))
+	}
+	if len(answer.Refused) > 0 {
+		return errTold
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
+)
+
+// An arrival is a bulletin somebody handed us.
+type arrival struct {
+	bulletin *protocol.Bulletin
+	from     peer.ID
+}
+
+const maxBatch = 256 // bulletins admitted in one go
+
+// runAdmit takes what gossip brings and admits it in batches, so that one
+// commit serves all that waited for the one before.
+func (n *Node) runAdmit() {
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case first := <-n.arrived:
+			batch := []arrival{first}
+			for more := true; more && len(batch) < maxBatch; {
+				select {
+				case a := <-n.arrived:
+					batch = append(batch, a)
+				default:
+					more = false
+				}
+			}
+			if _, err := n.receive(n.ctx, batch); err != nil && n.ctx.Err() == nil {
+				n.log.Error("admit", "err", err)
+			}
+		}
+	}
+}
+
+// receive judges what others handed us and stores what may come in. It returns
+// how many bulletins, or bodies of known ones, are new.
+func (n *Node) receive(ctx context.Context, batch []arrival) (news int, err error) {
+	var entries []storage.Entry
+	for _, a := range batch {
+		if e, ok := n.judge(a); ok {
+			entries = append(entries, e)
+		}
+	}
+	before := n.counters.admitted.Load()
+	err = n.admit(ctx, entries)
+	news = int(n.counters.admitted.Load() - before)
+	for _, e := range entries {
+		if err == nil && e.Body == storage.Absent {
+			n.fetchSoon(e.Bulletin.ID(), PeerID(e.From))
+		}
+	}
+	return news, err
+}
+
+// judge asks trust, and turns its answer into an entry for the store.
+func (n *Node) judge(a arrival) (storage.Entry, bool) {
+	v := n.look().MayAdmit(&a.bulletin.Header, time.Now())
+	from, _ := NodeID(a.from)
+	e := storage.Entry{Bulletin: a.bulletin, Reason: v.Rule, From: from, Received: time.Now()}
+	switch v.Outcome {
+	case trust.Admit:
+		e.Body = storage.Absent
+		if a.bulletin.HasBody() {
+			e.Body, e.Reason = bodyState(a.bulletin, v.Rule)
+		}
+	case trust.Decline:
+		e.Body = storage.Declined
+	case trust.Unknown:
+		n.remember(a.bulletin.Header.Org(), a.from)
+		n.counters.refused.Add(1)
+		return e, false
+	default:
+		n.counters.refused.Add(1)
+		n.log.Debug("refused", "id", a.bulletin.ID(), "rule", v.Rule, "peer", a.from)
+		return e, false
+	}
+	if e.Body != storage.Held {
+		e.Bulletin = a.bulletin.HeaderOnly()
+	}
+	return e, true
+}
+
+// bodyState says whether a body can be kept. One that its author signed but
+// that is no list of STIX objects under its label is declined, not held; the
+// header keeps its place, so that nobody waits for it.
+func bodyState(b *protocol.Bulletin, rule string) (storage.BodyState, string) {
+	if !b.Whole() {
+		return storage.Absent, "incomplete"
+	}
+	for i, object := range b.Objects() {
+		if err := checkObject(b.Header.Kind, b.Header.TLP, object); err != nil {
+			return storage.Declined, fmt.Sprintf("malformed: object %d: %v", i, err)
+		}
+	}
+	return storage.Held, rule
+}
+
+func checkObject(kind protocol.Kind, label protocol.TLP, object []byte) error {
+	if kind == protocol.Statements {
+		_, err := protocol.DecodeStatement(object)
+		return err
+	}
+	o, err := stix.Parse(object)
+	if err != nil {
+		return err
+	}
+	return protocol.CheckMarkings(label, o.MarkingRefs)
+}
+
+// admit is the only way into the store, for our own word and for others'.
+// It returns once everything is durable.
+func (n *Node) admit(ctx context.Context, entries []storage.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	results, err := n.store.Put(ctx, entries...)
+	if err != nil {
+		return fmt.Errorf("store %d bulletins: %w", len(entries), err)
+	}
+	var statements []*protocol.Bulletin
+	for i, r := range results {
+		b := entries[i].Bulletin
+		if r.New || r.BodyNew {
+			n.counters.admitted.Add(1)
+		}
+		if r.BodyNew && b.Header.Kind == protocol.Statements {
+			statements = append(statements, b)
+		}
+		if r.Equivocation != nil {
+			n.counters.equivocations.Add(1)
+			n.log.Error("equivocation: two bulletins at one place", "id", b.ID(), "other", r.Equivocation.ID(), "peer", n.look().name(b.Header.Org()))
+		}
+	}
+	if len(statements) > 0 {
+		n.heed(statements)
+	}
+	return nil
+}
+
+// heed puts new statements in force.
+func (n *Node) heed(bulletins []*protocol.Bulletin) {
+	n.learn(func(k *knowledge) {
+		for _, b := range bulletins {
+			if known := k.statements[b.Header.Community]; known != nil {
+				known[b.ID()] = b
+			}
+		}
+	})
+	n.recall()
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/node/api/intake"
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
+)
+
+// Limits of what one submission says of all its values.
+const (
+	maxValues      = 10_000
+	maxTags        = 64
+	maxTag         = 256      // bytes
+	maxDescription = 16 << 10 // bytes
+	neverStated    = -1       // a confidence
+)
+
+// terms are what is said of everything in a submission or an import.
+type terms struct {
+	community   protocol.ID
+	tlp         protocol.TLP
+	pap         protocol.PAP
+	confidence  int
+	valid       time.Duration
+	tags        []string
+	description string
+}
+
+// terms checks what a request says, and that it may be said at all.
+func (d *Door) terms(r *SubmitRequest) (terms, error) {
+	t := terms{tlp: r.TLP, pap: r.PAP, confidence: neverStated, valid: time.Duration(r.Valid), tags: r.Tags, description: r.Description}
+	if r.Confidence != nil {
+		t.confidence = *r.Confidence
+	}
+	switch {
+	case r.Confidence != nil && (t.confidence < 0 || t.confidence > 100):
+		return t, kindUsage.errorf("confidence %d: it lies between 0 and 100", t.confidence)
+	case len(t.tags) > maxTags:
+		return t, kindUsage.errorf("%d tags, at most %d are allowed", len(t.tags), maxTags)
+	case len(t.description) > maxDescription:
+		return t, kindUsage.errorf("a description of %d bytes, at most %d are allowed", len(t.description), maxDescription)
+	}
+	for _, tag := range t.tags {
+		if tag == "" || len(tag) > maxTag {
+			return t, kindUsage.errorf("a tag of %d bytes, 1 to %d are allowed", len(tag), maxTag)
+		}
+	}
+	var err error
+	t.community, err = d.node.Community(r.Community)
+	return t, err
+}
+
+// issue is the terms as the node takes them, under one label.
+func (t terms) issue(label protocol.TLP, drafts []stix.Draft) node.Submission {
+	return node.Submission{Community: t.community, TLP: label, PAP: t.pap, Drafts: drafts}
+}
+
+// until is when what is said now ends; zero when the terms do not say.
+func (t terms) until(now time.Time) time.Time {
+	if t.valid == 0 {
+		return time.Time{}
+	}
+	return now.Add(t.valid)
+}
+
+// intake is the terms as the importer takes them.
+func (t terms) intake(name string) intake.Options {
+	return intake.Options{
+		Name: name, TLP: t.tlp, Confidence: t.confidence, Valid: t.valid, Labels: t.tags, Description: t.description, Now: time.Now(),
+	}
+}
+
+// termParams are the terms as query parameters.
+func termParams() []param {
+	return []param{
+		{name: "tlp", about: "clear or green; the label of all that carries none"},
+		{name: "pap", about: "clear, green, amber or red"},
+		{name: "community", about: "name or id; may be left out where the node is in one"},
+		{name: "confidence", about: "0 to 100, of all that states none"},
+		{name: "valid", about: "from now on, such as 30d; of all that states none"},
+		{name: "tag", about: "added to all; may be repeated", many: true},
+		{name: "description", about: "of all that has none"},
+	}
+}
+
+// readTerms reads the terms from a query.
+func readTerms(q url.Values) (SubmitRequest, error) {
+	r := SubmitRequest{Community: q.Get("community"), Tags: q["tag"], Description: q.Get("description")}
+	if text := q.Get("tlp"); text != "" {
+		if err := r.TLP.UnmarshalText([]byte(text)); err != nil {
+			return r, fmt.Errorf("%w: tlp: %v", node.ErrUsage, err)
+		}
+	}
+	if err := r.PAP.UnmarshalText([]byte(q.Get("pap"))); err != nil {
+		return r, fmt.Errorf("%w: pap: %v", node.ErrUsage, err)
+	}
+	if text := q.Get("confidence"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return r, kindUsage.errorf("confidence %q: a number between 0 and 100", text)
+		}
+		r.Confidence = &n
+	}
+	if text := q.Get("valid"); text != "" {
+		if err := r.Valid.UnmarshalText([]byte(text)); err != nil {
+			return r, fmt.Errorf("%w: valid: %v", node.ErrUsage, err)
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/protocol"
+)
+
+const (
+	tokenTable  = "tokens" // id -> tokenRecord as JSON
+	tokenPrefix = "tocsin_"
+	tokenIDSize = 6 // bytes of the hash that make the id
+	maxTokens   = 1000
+	maxTokenLen = 128 // characters; ours have 50
+)
+
+// A tokenRecord is what is kept of a token: its hash, never itself.
+type tokenRecord struct {
+	Token
+	Hash string `json:"sha256"`
+}
+
+// bearer finds out who a request comes from. A token is 256 random bits, so
+// its hash needs no salt, and finding its record by a part of the hash tells
+// nothing that helps guessing.
+func (d *Door) bearer(req *http.Request) (caller, error) {
+	nobody := caller{nobody: true}
+	scheme, secret, ok := strings.Cut(req.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || len(secret) > maxTokenLen || !strings.HasPrefix(secret, tokenPrefix) {
+		return nobody, nil
+	}
+	hash := sha256.Sum256([]byte(secret))
+	row, ok, err := d.node.Store().Table(tokenTable).Load([]byte(tokenID(hash)))
+	if err != nil || !ok {
+		return nobody, err
+	}
+	var record tokenRecord
+	if err := json.Unmarshal(row, &record); err != nil {
+		return nobody, fmt.Errorf("token record: %w", err)
+	}
+	if subtle.ConstantTimeCompare([]byte(record.Hash), []byte(hex.EncodeToString(hash[:]))) != 1 {
+		return nobody, nil
+	}
+	return caller{role: record.Role, clearance: record.Clearance}, nil
+}
+
+func tokenID(hash [32]byte) string { return hex.EncodeToString(hash[:tokenIDSize]) }
+
+func (d *Door) createToken(ctx context.Context, r TokenRequest) (TokenAnswer, error) {
+	if r.Clearance == protocol.Unlabelled {
+		r.Clearance = protocol.Green
+	}
+	if r.Role == "" {
+		return TokenAnswer{}, kindUsage.errorf("role is missing (one of reader, analyst, reviewer, auditor, operator)")
+	}
+	if r.Name != "" {
+		if err := protocol.CheckName(r.Name); err != nil {
+			return TokenAnswer{}, fmt.Errorf("%w: name: %v", node.ErrUsage, err)
+		}
+	}
+	tokens, err := d.tokens()
+	if err != nil {
+		return TokenAnswer{}, err
+	}
+	if len(tokens) >= maxTokens {
+		return TokenAnswer{}, fmt.Errorf("%w: there are %d tokens: delete some", node.ErrRefused, len(tokens))
+	}
+	var random [32]byte
+	rand.Read(random[:])
+	secret := tokenPrefix + base64.RawURLEncoding.EncodeToString(random[:])
+	hash := sha256.Sum256([]byte(secret))
+	token := Token{ID: tokenID(hash), Role: r.Role, Name: r.Name, Clearance: r.Clearance, Created: time.Now().UTC().Truncate(time.Second)}
+	row, err := json.Marshal(tokenRecord{token, hex.EncodeToString(hash[:])})
+	if err != nil {
+		return TokenAnswer{}, err
+	}
+	return TokenAnswer{token, secret}, d.node.Store().Table(tokenTable).Set(ctx, []byte(token.ID), row)
+}
+
+func (d *Door) tokens() ([]Token, error) {
+	list := []Token{}
+	for id, row := range d.node.Store().Table(tokenTable).All() {
+		var record tokenRecord
+		if err := json.Unmarshal(row, &record); err != nil {
+			return nil, fmt.Errorf("token %s: %w", id, err)
+		}
+		list = append(list, record.Token)
+	}
+	slices.SortFunc(list, func(a, b Token) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
+	return list, nil
+}
+
+func (d *Door) deleteToken(ctx context.Context, id string) error {
+	table := d.node.Store().Table(tokenTable)
+	if len(id) != 2*tokenIDSize {
+		return fmt.Errorf("%w: no token %q", node.ErrNotFound, id)
+	}
+	if _, ok, err := table.Load([]byte(id)); err != nil || !ok {
+		return cmp.Or(err, fmt.Errorf("%w: no token %q", node.ErrNotFound, id))
+	}
+	return table.Delete(ctx, []byte(id))
+}

@@ -1,0 +1,148 @@
+package node
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/peer"
+	libp2p "github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+)
+
+// Counters count what happened since the start. Nothing is dropped uncounted.
+type Counters struct {
+	admitted, refused, withheld, equivocations    atomic.Uint64
+	gossipOverflow, overBudget, outsiders         atomic.Uint64
+	unannounced, fetchOverflow, syncOverflow      atomic.Uint64
+	gossipDelivered, gossipDuplicate, gossipBad   atomic.Uint64
+	gossipSendDrop, gossipReadDrop, gossipQueue   atomic.Uint64
+	syncSessions, syncFailures, syncEqual, joined atomic.Uint64
+	budget                                        budget // bulletins of others
+	pace                                          budget // our own announcements
+}
+
+// Counts returns the counters under the names metrics carry.
+func (n *Node) Counts() map[string]uint64 {
+	c := &n.counters
+	counts := map[string]uint64{}
+	for name, v := range map[string]*atomic.Uint64{
+		"bulletins_admitted": &c.admitted, "bulletins_refused": &c.refused, "bulletins_withheld": &c.withheld, "equivocations": &c.equivocations,
+		"gossip_overflow": &c.gossipOverflow, "gossip_over_budget": &c.overBudget, "gossip_outsider_messages": &c.outsiders,
+		"gossip_unannounced": &c.unannounced, "gossip_delivered": &c.gossipDelivered, "gossip_duplicates": &c.gossipDuplicate,
+		"gossip_rejected": &c.gossipBad, "gossip_send_dropped": &c.gossipSendDrop, "gossip_read_dropped": &c.gossipReadDrop,
+		"gossip_validation_dropped": &c.gossipQueue, "fetch_overflow": &c.fetchOverflow, "sync_overflow": &c.syncOverflow,
+		"sync_sessions": &c.syncSessions, "sync_failures": &c.syncFailures, "sync_equal": &c.syncEqual, "joins": &c.joined,
+	} {
+		counts[name] = v.Load()
+	}
+	return counts
+}
+
+// Queues returns how full the node's queues are.
+func (n *Node) Queues() map[string]int {
+	return map[string]int{"admit": len(n.arrived), "fetch": len(n.fetches), "sync": len(n.syncs), "author": len(n.author.jobs)}
+}
+
+const (
+	budgetRate  = 200.0 // bulletins a second
+	budgetBurst = 2000.0
+	budgetOrgs  = 4096 // organisations remembered
+)
+
+// A budget is a token bucket an organisation. Its zero value is full.
+type budget struct {
+	mu      sync.Mutex
+	buckets map[protocol.Org]bucket
+}
+
+type bucket struct {
+	left float64
+	at   time.Time
+}
+
+func (b *budget) take(org protocol.Org, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.buckets == nil || len(b.buckets) > budgetOrgs {
+		b.buckets = map[protocol.Org]bucket{}
+	}
+	k, known := b.buckets[org]
+	if !known {
+		k = bucket{budgetBurst, now}
+	}
+	k.left = min(budgetBurst, k.left+budgetRate*now.Sub(k.at).Seconds())
+	k.at = now
+	ok := k.left >= 1
+	if ok {
+		k.left--
+	}
+	b.buckets[org] = k
+	return ok
+}
+
+// A tracer counts what the router does and asks for a sync wherever it lost
+// something. It is called from the router's loop and must not wait.
+type tracer struct{ n *Node }
+
+// OnNewOutboundStream is of no interest.
+func (t *tracer) OnNewOutboundStream(peer.ID, libp2p.ID) {}
+
+// OnClosedOutboundStream is of no interest.
+func (t *tracer) OnClosedOutboundStream(peer.ID) {}
+
+// Join is of no interest.
+func (t *tracer) Join(string) {}
+
+// Leave is of no interest.
+func (t *tracer) Leave(string) {}
+
+// Graft is of no interest.
+func (t *tracer) Graft(peer.ID, string) {}
+
+// Prune is of no interest.
+func (t *tracer) Prune(peer.ID, string) {}
+
+// ValidateMessage is of no interest.
+func (t *tracer) ValidateMessage(*pubsub.Message) {}
+
+// DeliverMessage counts what arrived.
+func (t *tracer) DeliverMessage(*pubsub.Message) { t.n.counters.gossipDelivered.Add(1) }
+
+// RejectMessage tells messages that were wrong from messages we had no room for.
+func (t *tracer) RejectMessage(_ *pubsub.Message, reason string) {
+	switch reason {
+	case pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled:
+		t.n.counters.gossipQueue.Add(1)
+		t.n.syncAllSoon()
+	case pubsub.RejectValidationIgnored:
+	default:
+		t.n.counters.gossipBad.Add(1)
+	}
+}
+
+// DuplicateMessage counts what came twice.
+func (t *tracer) DuplicateMessage(*pubsub.Message) { t.n.counters.gossipDuplicate.Add(1) }
+
+// ThrottlePeer is of no interest.
+func (t *tracer) ThrottlePeer(peer.ID) {}
+
+// RecvRPC is of no interest.
+func (t *tracer) RecvRPC(*pubsub.RPC) {}
+
+// SendRPC is of no interest.
+func (t *tracer) SendRPC(*pubsub.RPC, peer.ID) {}
+
+// DropRPC: the peer's queue was full, so the peer lacks something.
+func (t *tracer) DropRPC(_ *pubsub.RPC, p peer.ID) {
+	t.n.counters.gossipSendDrop.Add(1)
+	t.n.syncSoon(p, 0)
+}
+
+// UndeliverableMessage: our reader was too slow.
+func (t *tracer) UndeliverableMessage(*pubsub.Message) {
+	t.n.counters.gossipReadDrop.Add(1)
+	t.n.syncAllSoon()
+}

@@ -1,0 +1,20 @@
+// Package node is a member of the federation: it says things under its own
+// name, takes in what others say, passes it on, and keeps in touch.
+//
+//	submit   drafts become objects, objects bulletins; the author numbers,
+//	         signs and commits them, in this order
+//	admit    the only way in, for our own word, gossip, sync and join alike
+//	release  the only way out, with the router's guards in gossip.go
+//	gossip   one topic a community; a hint, never the truth
+//	sync     what gossip lost: digests, summaries, headers, bodies
+//	fetch    bodies whose header gossip announced
+//	join     guests with an invite, and new nodes of members
+//	peers    random connections to members, redialled; names; blocks
+//	door     puts every new outlook in force on topics and connections
+//
+// What a node knows of others is an outlook: a view that trust judges by, made
+// anew with every statement and never changed. A node is given its host, its
+// gate and its store; it opens no file and listens on nothing by itself.
+//
+// Lock rule: n.mu guards small maps and is never held while waiting.
+package node

@@ -1,0 +1,181 @@
+package node
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+)
+
+const maxStrangers = 1024 // unknown authors remembered
+
+// notifiee watches connections come and go. The gate has judged them before,
+// where the network has gates; here is the second look, for all networks.
+func (n *Node) notifiee() network.Notifiee {
+	return &network.NotifyBundle{
+		ConnectedF: func(_ network.Network, c network.Conn) {
+			p := c.RemotePeer()
+			switch {
+			case n.gate.member(p):
+				if c.Stat().Direction == network.DirOutbound {
+					n.syncSoon(p, 100*time.Millisecond)
+				}
+			case n.gate.isExpected(p):
+			case n.gate.admitGuest(p):
+				select {
+				case n.guests <- p:
+				default: // the door is busy: the guest goes at once
+					n.wg.Go(func() { c.Close() })
+				}
+			default:
+				n.wg.Go(func() { c.Close() })
+			}
+			signal(n.enforce)
+		},
+		DisconnectedF: func(net network.Network, c network.Conn) {
+			if net.Connectedness(c.RemotePeer()) != network.Connected {
+				n.gate.guestLeft(c.RemotePeer())
+			}
+			signal(n.enforce)
+		},
+	}
+}
+
+// runDoor puts every new outlook in force on topics and connections, and shows
+// guests out when their time is over.
+func (n *Node) runDoor() {
+	shared := map[peer.ID][]protocol.ID{} // communities shared with each connected peer
+	leave := map[peer.ID]time.Time{}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case p := <-n.guests:
+			leave[p] = time.Now().Add(guestStay)
+		case <-n.enforce:
+			n.followTopics()
+			n.judgePeers(shared)
+			signal(n.redial)
+		case <-timer.C:
+		}
+		next := time.Hour
+		for p, at := range leave {
+			if n.gate.member(p) || n.host.Network().Connectedness(p) != network.Connected {
+				delete(leave, p)
+			} else if wait := time.Until(at); wait <= 0 {
+				n.host.Network().ClosePeer(p)
+				delete(leave, p)
+			} else {
+				next = min(next, wait)
+			}
+		}
+		timer.Reset(next)
+	}
+}
+
+// followTopics joins the topics of communities we have come into.
+func (n *Node) followTopics() {
+	for _, community := range n.look().topics {
+		n.mu.Lock()
+		joined := n.topics[community] != nil
+		n.mu.Unlock()
+		if joined {
+			continue
+		}
+		if err := n.join(community); err != nil && n.ctx.Err() == nil {
+			n.log.Error("topic", "err", err)
+		}
+	}
+}
+
+// judgePeers closes what may no longer be connected: policy first (the outlook
+// is in force already), then the router's blacklist, then the connection. A
+// peer that gained a community is closed too: subscriptions are announced once
+// a connection, so only a new one brings it into the topic.
+func (n *Node) judgePeers(shared map[peer.ID][]protocol.ID) {
+	o, connected := n.look(), map[peer.ID]bool{}
+	for _, p := range n.host.Network().Peers() {
+		connected[p] = true
+		if !n.gate.member(p) {
+			if _, was := shared[p]; was || n.gate.blocked(p) {
+				n.cut(p)
+				delete(shared, p)
+			}
+			continue
+		}
+		n.blacklist.Remove(p)
+		now := communitiesOf(o, p)
+		was, seen := shared[p]
+		shared[p] = now
+		if seen && !slices.Equal(was, now) {
+			delete(shared, p)
+			n.host.Network().ClosePeer(p)
+		}
+	}
+	for p := range shared {
+		if !connected[p] {
+			delete(shared, p)
+		}
+	}
+}
+
+// cut ends a peer's access at once.
+func (n *Node) cut(p peer.ID) {
+	n.blacklist.Add(p)
+	n.pubsub.BlacklistPeer(p)
+	n.host.Network().ClosePeer(p)
+}
+
+func communitiesOf(o *outlook, p peer.ID) []protocol.ID {
+	var ids []protocol.ID
+	for topic, id := range o.topics {
+		if o.inTopic(p, topic) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, protocol.ID.Compare)
+	return ids
+}
+
+// remember keeps who brought something by an unknown author, to ask again when
+// an introduction makes the author known.
+func (n *Node) remember(author protocol.Org, from peer.ID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.strangers[author] == nil {
+		if len(n.strangers) >= maxStrangers {
+			return
+		}
+		n.strangers[author] = map[peer.ID]bool{}
+	}
+	if len(n.strangers[author]) < 8 {
+		n.strangers[author][from] = true
+	}
+}
+
+// recall syncs with those who brought what we can now judge.
+func (n *Node) recall() {
+	o := n.look()
+	n.mu.Lock()
+	var ask []peer.ID
+	for author, from := range n.strangers {
+		for _, c := range o.Communities {
+			if c.Known[author] {
+				for p := range from {
+					ask = append(ask, p)
+				}
+				delete(n.strangers, author)
+				break
+			}
+		}
+	}
+	n.mu.Unlock()
+	for _, p := range ask {
+		n.syncSoon(p, 100*time.Millisecond)
+	}
+}

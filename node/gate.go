@@ -1,0 +1,147 @@
+package node
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+)
+
+const (
+	guestSlots     = 2                // unknown peers at a time, to show a certificate
+	guestSlotsOpen = 8                // while an invite is open
+	guestStay      = 10 * time.Second // how long a guest may stay
+)
+
+// A Gate is a host's connection gater: members come in, a few guests for the
+// join protocol, nobody else. It is made before the host and given to both the
+// host and the node; until the node starts it lets nobody in.
+type Gate struct {
+	outlook  atomic.Pointer[outlook]
+	mu       sync.Mutex
+	expected map[peer.ID]int      // inviters we are dialling
+	guests   map[peer.ID]struct{} // unknown peers that are in
+	invites  bool                 // an invite is open
+}
+
+// NewGate returns a gate that lets nobody in yet.
+func NewGate() *Gate {
+	return &Gate{expected: map[peer.ID]int{}, guests: map[peer.ID]struct{}{}}
+}
+
+// member reports whether p may be connected as what it is.
+func (g *Gate) member(p peer.ID) bool {
+	o := g.outlook.Load()
+	return o != nil && o.connect(p).Allowed
+}
+
+// blocked reports whether p is known and was turned away: it is no guest either.
+func (g *Gate) blocked(p peer.ID) bool {
+	o := g.outlook.Load()
+	return o == nil || o.connect(p).Rule == "peer-blocked"
+}
+
+// dialling lets p be dialled although nobody introduced it; the caller ends it.
+func (g *Gate) dialling(p peer.ID) (end func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.expected[p]++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.expected[p]--; g.expected[p] <= 0 {
+			delete(g.expected, p)
+		}
+	}
+}
+
+func (g *Gate) isExpected(p peer.ID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.expected[p] > 0
+}
+
+// admitGuest takes one of the guest slots for p.
+func (g *Gate) admitGuest(p peer.ID) bool {
+	if g.blocked(p) {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, in := g.guests[p]; in {
+		return true
+	}
+	slots := guestSlots
+	if g.invites {
+		slots = guestSlotsOpen
+	}
+	if len(g.guests) >= slots {
+		return false
+	}
+	g.guests[p] = struct{}{}
+	return true
+}
+
+func (g *Gate) guestLeft(p peer.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.guests, p)
+}
+
+func (g *Gate) setInvites(open bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.invites = open
+}
+
+// InterceptPeerDial lets members be dialled, and whoever invited us.
+func (g *Gate) InterceptPeerDial(p peer.ID) bool { return g.member(p) || g.isExpected(p) }
+
+// InterceptAddrDial has no opinion on addresses.
+func (g *Gate) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
+
+// InterceptAccept cannot know yet who comes.
+func (g *Gate) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+
+// InterceptSecured is asked once the remote has proven its key.
+func (g *Gate) InterceptSecured(_ network.Direction, p peer.ID, _ network.ConnMultiaddrs) bool {
+	return g.member(p) || g.isExpected(p) || g.admitGuest(p)
+}
+
+// InterceptUpgraded has nothing to add.
+func (g *Gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+
+// PeerID returns the libp2p identity of a node.
+func PeerID(n protocol.Node) peer.ID {
+	key, err := crypto.UnmarshalEd25519PublicKey(n[:])
+	if err != nil {
+		return ""
+	}
+	id, err := peer.IDFromPublicKey(key)
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
+// NodeID returns the node a libp2p identity is, if it is one: an Ed25519 key
+// that proves something.
+func NodeID(p peer.ID) (protocol.Node, bool) {
+	key, err := p.ExtractPublicKey()
+	if err != nil || key.Type() != crypto.Ed25519 {
+		return protocol.Node{}, false
+	}
+	raw, err := key.Raw()
+	if err != nil || len(raw) != len(protocol.Node{}) {
+		return protocol.Node{}, false
+	}
+	n := protocol.Node(raw)
+	return n, protocol.CheckKey(n) == nil
+}

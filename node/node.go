@@ -1,0 +1,165 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage"
+)
+
+// Names of the store's local tables.
+const (
+	tableCommunities = "communities" // community -> signed charter
+	tablePetnames    = "petnames"    // org -> name
+	tableBlocked     = "blocked"     // org -> reason
+	tableAddrs       = "addrs"       // node -> multiaddrs, a line each
+	tableCerts       = "certs"       // node -> certificate shown at the door
+	tableInvites     = "invites"     // SHA-256 of the secret -> invite record
+)
+
+// Errors that callers tell apart.
+var (
+	ErrRefused  = errors.New("refused")     // a rule of ours says no
+	ErrNotFound = errors.New("not found")   // no such organisation, community, value
+	ErrUsage    = errors.New("wrong usage") // the request makes no sense
+	ErrClosed   = errors.New("the node is closed")
+)
+
+// Config is what a node is made of.
+type Config struct {
+	Host        host.Host            // its identity is Key; the node closes it
+	Gate        *Gate                // the host's gater
+	Key         ed25519.PrivateKey   // the node's
+	Org         ed25519.PrivateKey   // nil when the organisation's key is kept elsewhere
+	Certificate protocol.Certificate // of Org for Key
+	Name        string               // what the organisation calls itself
+	Store       *storage.Store       // closed by whoever opened it, after the node
+	Log         *slog.Logger
+	Connections int           // random member connections per community; 0: 16
+	SyncEvery   time.Duration // 0: a minute
+}
+
+// A Node is a member of the federation.
+type Node struct {
+	host  host.Host
+	gate  *Gate
+	key   ed25519.PrivateKey
+	org   ed25519.PrivateKey
+	cert  protocol.Certificate
+	title string
+	store *storage.Store
+	log   *slog.Logger
+	links int
+	every time.Duration
+
+	mu    sync.Mutex // guards known
+	known knowledge
+
+	pubsub    *pubsub.PubSub
+	blacklist *blacklist
+	topics    map[protocol.ID]*subscription     // mu guards it
+	streams   map[peer.ID]int                   // sync streams being answered; mu guards it
+	strangers map[protocol.Org]map[peer.ID]bool // unknown authors and who brought them; mu guards it
+	author    *author
+	counters  Counters
+
+	dials   map[protocol.Node]*dial // mu guards it
+	redial  chan struct{}           // connections may be missing
+	enforce chan struct{}           // the outlook changed
+	arrived chan arrival            // from gossip, to be admitted
+	fetches chan fetch              // bodies to ask for
+	syncs   chan syncRequest        // sessions to hold soon
+	guests  chan peer.ID            // unknown peers that came in
+
+	ctx    context.Context // ends with Close; for the node's own goroutines only
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// Start brings a node up: it loads what it knows, opens a new epoch, joins its
+// communities' topics, and begins to connect. The caller calls Close.
+func Start(ctx context.Context, c Config) (*Node, error) {
+	n := &Node{
+		host: c.Host, gate: c.Gate, key: c.Key, org: c.Org, cert: c.Certificate, title: c.Name, store: c.Store, log: c.Log,
+		links: c.Connections, every: c.SyncEvery, topics: map[protocol.ID]*subscription{},
+		streams: map[peer.ID]int{}, strangers: map[protocol.Org]map[peer.ID]bool{},
+		dials: map[protocol.Node]*dial{}, redial: make(chan struct{}, 1), enforce: make(chan struct{}, 1), arrived: make(chan arrival, 1024), fetches: make(chan fetch, 1024),
+		syncs: make(chan syncRequest, 256), guests: make(chan peer.ID, 64),
+		known: knowledge{
+			charters: map[protocol.ID]*protocol.SignedCharter{}, statements: map[protocol.ID]map[protocol.ID]*protocol.Bulletin{},
+			certs: map[protocol.Node]protocol.Certificate{}, addrs: map[protocol.Node][]ma.Multiaddr{}, petnames: map[protocol.Org]string{}, blocked: map[protocol.Org]bool{},
+		},
+	}
+	if n.links == 0 {
+		n.links = 16
+	}
+	if n.every == 0 {
+		n.every = time.Minute
+	}
+	if err := n.check(c); err != nil {
+		return nil, err
+	}
+	return n, n.start(ctx)
+}
+
+func (n *Node) check(c Config) error {
+	if err := n.cert.Check(); err != nil {
+		return err
+	}
+	if protocol.NodeOf(c.Key) != c.Certificate.Node || PeerID(c.Certificate.Node) != c.Host.ID() {
+		return fmt.Errorf("the certificate is not of this node's key: %w", ErrUsage)
+	}
+	if !n.cert.Covers(protocol.Millis(time.Now())) {
+		return fmt.Errorf("the node's certificate is valid from %s to %s: %w",
+			protocol.Time(n.cert.NotBefore).Format(time.DateOnly), protocol.Time(n.cert.NotAfter).Format(time.DateOnly), ErrRefused)
+	}
+	return protocol.CheckName(n.title)
+}
+
+func (n *Node) start(ctx context.Context) error {
+	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := n.load(ctx); err != nil {
+		return err
+	}
+	n.known.petnames[n.cert.Org] = n.title
+	n.gate.outlook.Store(n.known.outlook(n.cert))
+	n.author = newAuthor(n)
+	if err := n.startGossip(); err != nil {
+		n.cancel()
+		return err
+	}
+	n.host.SetStreamHandler(protocol.JoinProtocol, n.serveJoin)
+	n.host.SetStreamHandler(protocol.SyncProtocol, n.serveSync)
+	n.host.Network().Notify(n.notifiee())
+	n.refreshInvites()
+	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.presentAll} {
+		n.wg.Go(run)
+	}
+	signal(n.enforce)
+	return nil
+}
+
+// Close stops the node and waits for all it started. The store stays open.
+func (n *Node) Close() error {
+	n.cancel()
+	err := n.host.Close()
+	n.wg.Wait()
+	return err
+}
+
+// Org returns our organisation.
+func (n *Node) Org() protocol.Org { return n.cert.Org }
+
+// Store returns the memory behind the node, for whoever only reads it.
+func (n *Node) Store() *storage.Store { return n.store }

@@ -1,0 +1,195 @@
+package nodetest
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	libp2p "github.com/libp2p/go-libp2p/core/protocol"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/protocol"
+)
+
+// Raw is a hostile host: it has keys and a network, and keeps no rule.
+type Raw struct {
+	f    *Federation
+	Org  ed25519.PrivateKey
+	Key  ed25519.PrivateKey
+	Cert protocol.Certificate
+	Host host.Host
+	ps   *pubsub.PubSub
+}
+
+// Raw adds a hostile host that can reach the organisations named. It is in no
+// community.
+func (f *Federation) Raw(reaches ...string) *Raw {
+	f.t.Helper()
+	m := f.found("raw")
+	return f.raw(m, m.addr, reaches)
+}
+
+// Turn stops a member's node and puts a hostile host in its place, with its
+// keys: a member that breaks the rules.
+func (f *Federation) Turn(org string, reaches ...string) *Raw {
+	f.t.Helper()
+	f.Stop(org)
+	m := f.member(org)
+	return f.raw(m, m.addr, reaches)
+}
+
+func (f *Federation) raw(m *member, addr ma.Multiaddr, reaches []string) *Raw {
+	f.t.Helper()
+	key, err := crypto.UnmarshalEd25519PrivateKey(m.key)
+	f.check(err)
+	h, err := f.net.AddPeer(key, addr)
+	f.check(err)
+	for _, org := range reaches {
+		_, err := f.net.LinkPeers(h.ID(), f.member(org).host.ID())
+		f.check(err)
+	}
+	r := &Raw{f: f, Org: m.org, Key: m.key, Cert: m.cert, Host: h}
+	f.t.Cleanup(func() { h.Close() })
+	return r
+}
+
+// Connect dials an organisation's node. It may be closed again at once.
+func (r *Raw) Connect(org string) error {
+	to := r.f.member(org)
+	return r.Host.Connect(r.f.t.Context(), peer.AddrInfo{ID: to.host.ID(), Addrs: []ma.Multiaddr{to.addr}})
+}
+
+// Connected reports whether a connection to org stands.
+func (r *Raw) Connected(org string) bool {
+	return r.Host.Network().Connectedness(r.f.member(org).host.ID()) == network.Connected
+}
+
+// A Tap counts what a hostile host hears on a topic.
+type Tap struct {
+	Heard atomic.Int64
+	topic *pubsub.Topic
+}
+
+// Listen subscribes to a topic with a router that speaks the protocols given,
+// without any filter, before or after the connection stands.
+func (r *Raw) Listen(topic string, protocols ...libp2p.ID) *Tap {
+	r.f.t.Helper()
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	options := []pubsub.Option{
+		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithNoAuthor(),
+		pubsub.WithLogger(quiet), pubsub.WithRPCLogger(quiet),
+		pubsub.WithGossipSubProtocols(protocols, func(f pubsub.GossipSubFeature, p libp2p.ID) bool { return p != pubsub.FloodSubID }),
+	}
+	ctx, cancel := context.WithCancel(r.f.t.Context())
+	var err error
+	r.ps, err = pubsub.NewGossipSub(ctx, r.Host, options...)
+	r.f.check(err)
+	t, err := r.ps.Join(topic)
+	r.f.check(err)
+	sub, err := t.Subscribe(pubsub.WithBufferSize(1024))
+	r.f.check(err)
+	tap, done := &Tap{topic: t}, make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			m, err := sub.Next(ctx)
+			if err != nil {
+				return
+			}
+			if m.ReceivedFrom != r.Host.ID() {
+				tap.Heard.Add(1)
+			}
+		}
+	}()
+	r.f.t.Cleanup(func() { cancel(); <-done })
+	return tap
+}
+
+// Say publishes bytes on the topic.
+func (t *Tap) Say(ctx context.Context, b []byte) error { return t.topic.Publish(ctx, b) }
+
+// Bulletin signs something in the hostile host's name, at any place, with any
+// header it likes.
+func (r *Raw) Bulletin(h protocol.Header, objects ...string) *protocol.Bulletin {
+	r.f.t.Helper()
+	list := make([][]byte, len(objects))
+	for i, o := range objects {
+		list[i] = []byte(o)
+	}
+	if h.Kind == 0 {
+		h.Kind = protocol.Objects
+	}
+	if h.Epoch == 0 {
+		h.Epoch, h.Seq = 1, 1
+	}
+	if h.Issued == 0 {
+		h.Issued = protocol.Millis(time.Now())
+	}
+	b, err := protocol.Sign(r.Key, r.Cert, h, list)
+	r.f.check(err)
+	return b
+}
+
+// Sync opens a sync stream, sends frames and returns what comes back until the
+// stream ends or a second passes.
+func (r *Raw) Sync(org string, frames ...protocol.SyncFrame) ([]protocol.SyncFrame, error) {
+	s, err := r.stream(org, protocol.SyncProtocol)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Reset()
+	for _, f := range frames {
+		if err := protocol.WriteFrame(s, f); err != nil {
+			return nil, err
+		}
+	}
+	var got []protocol.SyncFrame
+	for {
+		f, err := protocol.ReadFrame[protocol.SyncFrame](s, protocol.MaxFrame)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return got, err
+		}
+		got = append(got, f)
+	}
+}
+
+// Join opens a join stream and returns the answer.
+func (r *Raw) Join(org string, request protocol.JoinRequest) (protocol.JoinAnswer, error) {
+	s, err := r.stream(org, protocol.JoinProtocol)
+	if err != nil {
+		return protocol.JoinAnswer{}, err
+	}
+	defer s.Reset()
+	if err := protocol.WriteFrame(s, request); err != nil {
+		return protocol.JoinAnswer{}, err
+	}
+	return protocol.ReadFrame[protocol.JoinAnswer](s, protocol.MaxFrame)
+}
+
+func (r *Raw) stream(org string, id libp2p.ID) (network.Stream, error) {
+	ctx, cancel := context.WithTimeout(r.f.t.Context(), time.Second)
+	defer cancel()
+	s, err := r.Host.NewStream(ctx, r.f.member(org).host.ID(), id)
+	if err != nil {
+		return nil, err
+	}
+	stop := time.AfterFunc(5*time.Second, func() { s.Reset() })
+	r.f.t.Cleanup(func() { stop.Stop() })
+	return s, nil
+}
+
+// PeerOf returns an organisation's libp2p identity.
+func (f *Federation) PeerOf(org string) peer.ID { return node.PeerID(f.member(org).cert.Node) }

@@ -1,0 +1,339 @@
+package nodetest
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	mocknet "github.com/libp2p/go-libp2p/p2p/net/mock"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/node/api"
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage"
+)
+
+// Community is the name of the community all members are in.
+const Community = "isac"
+
+// A Federation is a set of running nodes, known by their names in the graph.
+type Federation struct {
+	t      *testing.T
+	net    mocknet.Mocknet
+	graph  graph
+	orgs   map[string]*member
+	option func(org string, c *node.Config)
+	next   int // addresses given out
+}
+
+// A member is one organisation with its node.
+type member struct {
+	name    string
+	org     ed25519.PrivateKey
+	key     ed25519.PrivateKey
+	cert    protocol.Certificate
+	addr    ma.Multiaddr
+	dir     string
+	host    host.Host
+	store   *storage.Store
+	node    *node.Node
+	client  *api.Client
+	running bool
+}
+
+// An Option changes the configuration of each node before it starts.
+type Option func(org string, c *node.Config)
+
+// New starts the federation that graph draws and waits until it is connected.
+func New(t *testing.T, graph string, options ...Option) *Federation {
+	t.Helper()
+	g, err := parseGraph(graph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &Federation{t: t, net: mocknet.New(), graph: g, orgs: map[string]*member{}}
+	f.option = func(org string, c *node.Config) {
+		for _, o := range options {
+			o(org, c)
+		}
+	}
+	t.TempDir() // made before the cleanup is registered, so that it outlives the stores
+	t.Cleanup(f.close)
+	for _, name := range g.orgs {
+		f.orgs[name] = f.found(name)
+		f.start(f.orgs[name])
+	}
+	for _, l := range g.links {
+		f.Heal(l[0], l[1])
+	}
+	f.introduce()
+	f.Settle()
+	return f
+}
+
+// found makes an organisation's keys and directory.
+func (f *Federation) found(name string) *member {
+	_, org, err := ed25519.GenerateKey(nil)
+	f.check(err)
+	_, key, err := ed25519.GenerateKey(nil)
+	f.check(err)
+	f.next++
+	addr, err := ma.NewMultiaddr(fmt.Sprintf("/ip4/10.0.%d.%d/tcp/4001", f.next/250, f.next%250+1))
+	f.check(err)
+	now := time.Now()
+	return &member{
+		name: name, org: org, key: key, addr: addr, dir: f.t.TempDir(),
+		cert: protocol.Certify(org, protocol.NodeOf(key), now.Add(-time.Hour), now.Add(365*24*time.Hour)),
+	}
+}
+
+// start brings a member's node up on its directory.
+func (f *Federation) start(m *member) {
+	f.t.Helper()
+	key, err := crypto.UnmarshalEd25519PrivateKey(m.key)
+	f.check(err)
+	m.host, err = f.net.AddPeer(key, m.addr)
+	f.check(err)
+	m.store, err = storage.Open(m.dir, storage.Options{Small: true, Log: f.log(m.name)})
+	f.check(err)
+	c := node.Config{
+		Host: m.host, Gate: node.NewGate(), Key: m.key, Org: m.org, Certificate: m.cert,
+		Name: f.graph.title(m.name), Store: m.store, Log: f.log(m.name),
+	}
+	f.option(m.name, &c)
+	m.node, err = node.Start(f.t.Context(), c)
+	f.check(err)
+	m.client = api.InProcess(api.New(api.Config{Node: m.node, Log: f.log(m.name)}).Local())
+	m.running = true
+}
+
+// log is silent unless TOCSIN_TESTLOG is set.
+func (f *Federation) log(org string) *slog.Logger {
+	w := io.Discard
+	if os.Getenv("TOCSIN_TESTLOG") != "" {
+		w = f.t.Output()
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})).With("at", org)
+}
+
+// introduce makes the community: the first founds it, and hands its statements
+// to the others by the same door a join uses.
+func (f *Federation) introduce() {
+	f.t.Helper()
+	ctx := f.t.Context()
+	var founder *member
+	for _, name := range f.graph.orgs {
+		m := f.orgs[name]
+		if f.graph.stranger(name) {
+			continue
+		}
+		if founder == nil {
+			founder = m
+			_, err := m.node.CreateCommunity(ctx, Community)
+			f.check(err)
+			continue
+		}
+		f.check(founder.node.Introduce(ctx, f.Community(), m.cert, m.name))
+	}
+	if founder == nil {
+		return
+	}
+	charter, err := founder.node.Charter(f.Community())
+	f.check(err)
+	var statements []*protocol.Bulletin
+	for b, err := range founder.store.Statements(charter.ID()) {
+		f.check(err)
+		statements = append(statements, b)
+	}
+	for _, name := range f.graph.orgs {
+		if m := f.orgs[name]; m != founder && !f.graph.stranger(name) {
+			f.check(m.node.Adopt(ctx, charter, statements))
+			f.check(m.node.SetName(ctx, protocol.OrgOf(founder.org), founder.name))
+		}
+	}
+	for _, l := range f.graph.links {
+		f.acquaint(l[0], l[1])
+		f.acquaint(l[1], l[0])
+	}
+}
+
+// acquaint has a call b by name, as after comparing fingerprints.
+func (f *Federation) acquaint(a, b string) {
+	if !f.graph.stranger(a) && !f.graph.stranger(b) {
+		f.check(f.orgs[a].node.SetName(f.t.Context(), protocol.OrgOf(f.orgs[b].org), b))
+	}
+}
+
+// Community returns the id of the community all members are in.
+func (f *Federation) Community() protocol.ID {
+	f.t.Helper()
+	for _, name := range f.graph.orgs {
+		if !f.graph.stranger(name) {
+			id, err := f.orgs[name].node.Community(Community)
+			f.check(err)
+			return id
+		}
+	}
+	return protocol.ID{}
+}
+
+// Client returns the door of an organisation's node.
+func (f *Federation) Client(org string) *api.Client { return f.member(org).client }
+
+// Node returns an organisation's node.
+func (f *Federation) Node(org string) *node.Node { return f.member(org).node }
+
+// Dir returns the directory of an organisation's store.
+func (f *Federation) Dir(org string) string { return f.member(org).dir }
+
+// Orgs returns all organisations of the graph.
+func (f *Federation) Orgs() []string { return slices.Clone(f.graph.orgs) }
+
+// Names reports whether the graph has such an organisation.
+func (f *Federation) Names(org string) bool { return f.orgs[org] != nil }
+
+func (f *Federation) member(name string) *member {
+	f.t.Helper()
+	m := f.orgs[name]
+	if m == nil {
+		f.t.Fatalf("nodetest: no organisation called %q in the graph", name)
+	}
+	return m
+}
+
+// Settle lets ten virtual seconds pass.
+func (f *Federation) Settle() { time.Sleep(10 * time.Second) }
+
+// Submit has org say one value to the community.
+func (f *Federation) Submit(org, value string, label protocol.TLP) node.Receipt {
+	f.t.Helper()
+	a, err := f.Client(org).Submit(f.t.Context(), api.SubmitRequest{TLP: label, Values: []string{value}})
+	if err != nil || len(a.Receipts) != 1 {
+		f.t.Fatalf("%s submits %s: %v %v", org, value, a, err)
+	}
+	return a.Receipts[0]
+}
+
+// HeldBy checks that the organisations named, and no others, answer for what
+// was submitted.
+func (f *Federation) HeldBy(r node.Receipt, orgs ...string) {
+	f.t.Helper()
+	var got []string
+	for name, m := range f.orgs {
+		if m.running && f.answers(m, r) {
+			got = append(got, name)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(orgs)
+	if !slices.Equal(got, orgs) {
+		f.t.Errorf("%v is held by %v, want %v", r.Claims, got, orgs)
+	}
+}
+
+func (f *Federation) answers(m *member, r node.Receipt) bool {
+	f.t.Helper()
+	for _, o := range r.Claims {
+		claims, err := m.store.Lookup(o, m.node.Query())
+		f.check(err)
+		for _, c := range claims {
+			if c.Bulletin == r.Bulletin {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Cut ends the link between two organisations.
+func (f *Federation) Cut(a, b string) {
+	f.t.Helper()
+	ha, hb := f.member(a).host.ID(), f.member(b).host.ID()
+	f.net.DisconnectPeers(ha, hb)
+	f.check(f.net.UnlinkPeers(ha, hb))
+}
+
+// Heal makes a link between two organisations; they know each other's address.
+func (f *Federation) Heal(a, b string) {
+	f.t.Helper()
+	ma, mb := f.member(a), f.member(b)
+	if _, err := f.net.LinkPeers(ma.host.ID(), mb.host.ID()); err != nil {
+		f.check(err)
+	}
+	if !slices.Contains(f.graph.links, [2]string{a, b}) && !slices.Contains(f.graph.links, [2]string{b, a}) {
+		f.graph.links = append(f.graph.links, [2]string{a, b})
+	}
+	f.check(ma.node.AddPeer(f.t.Context(), mb.addr.String()+"/p2p/"+mb.host.ID().String()))
+	f.check(mb.node.AddPeer(f.t.Context(), ma.addr.String()+"/p2p/"+ma.host.ID().String()))
+}
+
+// Stop takes a node down in good order.
+func (f *Federation) Stop(org string) {
+	f.t.Helper()
+	m := f.member(org)
+	f.unlink(m)
+	f.check(m.node.Close())
+	f.check(m.store.Close())
+	m.running = false
+}
+
+// Kill takes a node down as a power cut would: links first, so that nothing it
+// is about to say gets out, and its directory as it stands at that moment, so
+// that nothing is drained. Restart goes on from there.
+func (f *Federation) Kill(org string) {
+	f.t.Helper()
+	m := f.member(org)
+	f.unlink(m)
+	frozen := f.t.TempDir()
+	f.check(os.CopyFS(frozen, os.DirFS(m.dir)))
+	f.check(m.node.Close())
+	f.check(m.store.Close())
+	m.dir, m.running = frozen, false
+}
+
+func (f *Federation) unlink(m *member) {
+	for _, l := range f.graph.links {
+		if l[0] == m.name || l[1] == m.name {
+			a, b := f.orgs[l[0]].host.ID(), f.orgs[l[1]].host.ID()
+			f.net.DisconnectPeers(a, b)
+			f.net.UnlinkPeers(a, b) // cut already, or the other is down
+		}
+	}
+}
+
+// Restart brings a node up again on its old data.
+func (f *Federation) Restart(org string) {
+	f.t.Helper()
+	m := f.member(org)
+	f.start(m)
+	for _, l := range f.graph.links {
+		if (l[0] == org || l[1] == org) && f.orgs[l[0]].running && f.orgs[l[1]].running {
+			f.Heal(l[0], l[1])
+		}
+	}
+}
+
+func (f *Federation) close() {
+	for _, m := range f.orgs {
+		if m.running {
+			m.node.Close()
+			m.store.Close()
+		}
+	}
+	f.net.Close()
+}
+
+func (f *Federation) check(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}

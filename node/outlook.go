@@ -1,0 +1,200 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust"
+)
+
+// An outlook is all that this node knows about others, at one moment. It is
+// never changed; learn makes another.
+type outlook struct {
+	trust.View
+	topics   map[string]protocol.ID
+	charters map[protocol.ID]*protocol.SignedCharter
+	addrs    map[protocol.Node][]ma.Multiaddr
+	petnames map[protocol.Org]string
+}
+
+// knowledge is what outlooks are made of. n.mu guards it.
+type knowledge struct {
+	charters   map[protocol.ID]*protocol.SignedCharter
+	statements map[protocol.ID]map[protocol.ID]*protocol.Bulletin // community, bulletin
+	certs      map[protocol.Node]protocol.Certificate
+	addrs      map[protocol.Node][]ma.Multiaddr // told by people and by joins
+	petnames   map[protocol.Org]string
+	blocked    map[protocol.Org]bool
+}
+
+func (o *outlook) connect(p peer.ID) trust.Verdict {
+	n, ok := NodeID(p)
+	if !ok {
+		return trust.Verdict{Rule: "unknown-node", Reason: "not an Ed25519 identity"}
+	}
+	return o.MayConnect(n, time.Now())
+}
+
+func (o *outlook) inTopic(p peer.ID, topic string) bool {
+	community, ours := o.topics[topic]
+	n, ok := NodeID(p)
+	return ours && ok && o.InCommunity(n, community, time.Now()).Allowed
+}
+
+// name returns how an organisation is shown: by its petname, else by what its
+// introducer calls it, else by its fingerprint.
+func (o *outlook) name(org protocol.Org) string { return o.nameVia(org, 3) }
+
+func (o *outlook) nameVia(org protocol.Org, hops int) string {
+	if pet, ok := o.petnames[org]; ok {
+		return pet
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(o.Communities), protocol.ID.Compare) {
+		if m := o.Communities[id].Members[org]; len(m.By) > 0 && hops > 0 {
+			return m.By[0].Name + "@" + o.nameVia(m.By[0].By, hops-1)
+		}
+	}
+	return "org-" + strings.ReplaceAll(org.Fingerprint()[:11], " ", "-")
+}
+
+// freeName returns a petname that nobody has yet: the one asked for, or that
+// with the beginning of the fingerprint.
+func (k *knowledge) freeName(org protocol.Org, name string) string {
+	for other, taken := range k.petnames {
+		if other != org && strings.EqualFold(taken, name) {
+			return name + "-" + org.Fingerprint()[:5]
+		}
+	}
+	return name
+}
+
+// outlook makes a view of what is known.
+func (k *knowledge) outlook(self protocol.Certificate) *outlook {
+	o := &outlook{
+		View: trust.View{
+			Self:        self.Org,
+			Communities: map[protocol.ID]*trust.Community{},
+			Nodes:       maps.Clone(k.certs),
+			Blocked:     maps.Clone(k.blocked),
+		},
+		topics:   map[string]protocol.ID{},
+		charters: maps.Clone(k.charters),
+		addrs:    maps.Clone(k.addrs),
+		petnames: maps.Clone(k.petnames),
+	}
+	o.Nodes[self.Node] = self
+	for id, charter := range k.charters {
+		history := trust.ReadHistory(charter, maps.Values(k.statements[id]))
+		o.Communities[id] = trust.NewCommunity(history)
+		o.topics[protocol.TopicOf(id)] = id
+		for _, b := range k.statements[id] {
+			o.learnNodes(b)
+		}
+	}
+	return o
+}
+
+// learnNodes takes certificates and addresses from a statements bulletin. Its
+// own certificate names a node; so do introductions and presences in it.
+func (o *outlook) learnNodes(b *protocol.Bulletin) {
+	o.learnCert(b.Header.Certificate)
+	for _, object := range b.Objects() {
+		s, err := protocol.DecodeStatement(object)
+		switch {
+		case err != nil:
+		case s.Introduction != nil:
+			o.learnCert(s.Introduction.Certificate)
+		case s.Presence != nil && s.Presence.Certificate.Node == b.Header.Certificate.Node:
+			o.learnCert(s.Presence.Certificate)
+			o.addrs[b.Header.Certificate.Node] = parseAddrs(s.Presence.Addrs)
+		}
+	}
+}
+
+// learnCert keeps the certificate that lasts longest.
+func (o *outlook) learnCert(c protocol.Certificate) {
+	if known, ok := o.Nodes[c.Node]; !ok || known.Org == c.Org && known.NotAfter < c.NotAfter {
+		o.Nodes[c.Node] = c
+	}
+}
+
+// parseAddrs drops what is no multiaddr, and a trailing /p2p part.
+func parseAddrs(texts []string) []ma.Multiaddr {
+	var addrs []ma.Multiaddr
+	for _, t := range texts {
+		a, err := ma.NewMultiaddr(t)
+		if err != nil {
+			continue
+		}
+		if transport, _ := peer.SplitAddr(a); transport != nil {
+			addrs = append(addrs, transport)
+		}
+	}
+	return addrs
+}
+
+// learn changes what is known and puts the outlook that follows in force:
+// first the view, then the connections.
+func (n *Node) learn(change func(*knowledge)) {
+	n.mu.Lock()
+	change(&n.known)
+	o := n.known.outlook(n.cert)
+	n.gate.outlook.Store(o)
+	n.mu.Unlock()
+	signal(n.enforce)
+}
+
+// look returns the outlook in force.
+func (n *Node) look() *outlook { return n.gate.outlook.Load() }
+
+// load reads what is known from the store.
+func (n *Node) load(ctx context.Context) error {
+	k := &n.known
+	for key, value := range n.store.Table(tableCommunities).All() {
+		charter, err := protocol.DecodeCharter(value)
+		if err != nil {
+			return fmt.Errorf("community %x: %w", key, err)
+		}
+		k.charters[charter.ID()] = charter
+		k.statements[charter.ID()] = map[protocol.ID]*protocol.Bulletin{}
+	}
+	for key, value := range n.store.Table(tablePetnames).All() {
+		k.petnames[protocol.Org(key)] = string(value)
+	}
+	for key := range n.store.Table(tableBlocked).All() {
+		k.blocked[protocol.Org(key)] = true
+	}
+	for key, value := range n.store.Table(tableAddrs).All() {
+		k.addrs[protocol.Node(key)] = parseAddrs(strings.Split(string(value), "\n"))
+	}
+	for _, value := range n.store.Table(tableCerts).All() {
+		if c, err := protocol.DecodeCertificate(value); err == nil {
+			k.certs[c.Node] = c
+		}
+	}
+	for b, err := range n.store.Statements(protocol.ID{}) {
+		if err != nil {
+			return fmt.Errorf("statements: %w", err)
+		}
+		if known := k.statements[b.Header.Community]; known != nil {
+			known[b.ID()] = b
+		}
+	}
+	return ctx.Err()
+}
+
+// signal wakes whoever waits on c, without waiting.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,73 @@
+package node
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage"
+)
+
+// This file and the router's guards in gossip.go are the only way out. Gossip
+// carries CLEAR and GREEN to the members of one community; everything else is
+// sent to one peer at a time, and asked of trust at that moment.
+
+// announce gossips one of our own bulletins, whole when it is small, else its
+// header: whoever wants the body asks us for it. It is a hint: what gossip
+// loses, sync brings.
+func (n *Node) announce(b *protocol.Bulletin) {
+	if b.Header.TLP != protocol.Clear && b.Header.TLP != protocol.Green {
+		return
+	}
+	n.mu.Lock()
+	s := n.topics[b.Header.Community]
+	n.mu.Unlock()
+	if s == nil {
+		return
+	}
+	if !n.counters.pace.take(protocol.Org{}, time.Now()) {
+		n.counters.unannounced.Add(1)
+		n.syncAllSoon()
+		return
+	}
+	wire := b.Wire()
+	if len(wire) > protocol.MaxWhole {
+		wire = b.HeaderOnly().Wire()
+	}
+	if err := s.topic.Publish(n.ctx, wire); err != nil && n.ctx.Err() == nil {
+		n.counters.unannounced.Add(1)
+		n.log.Warn("gossip", "id", b.ID(), "err", err)
+		n.syncAllSoon()
+	}
+}
+
+// release returns the bytes of a bulletin for one peer, or nil when it may not
+// have them, or when a body is wanted that is not here.
+func (n *Node) release(id protocol.ID, to peer.ID, body bool) []byte {
+	b, state, err := n.held(id, body)
+	if err != nil || body && state != storage.Held {
+		return nil
+	}
+	return n.releaseTo(b, to)
+}
+
+func (n *Node) releaseTo(b *protocol.Bulletin, to peer.ID) []byte {
+	node, ok := NodeID(to)
+	if !ok {
+		return nil
+	}
+	if v := n.look().MayReceive(&b.Header, node, time.Now()); !v.Allowed {
+		n.counters.withheld.Add(1)
+		n.log.Debug("withheld", "id", b.ID(), "peer", to, "rule", v.Rule)
+		return nil
+	}
+	return b.Wire()
+}
+
+func (n *Node) held(id protocol.ID, body bool) (*protocol.Bulletin, storage.BodyState, error) {
+	if body {
+		return n.store.Bulletin(id)
+	}
+	return n.store.Header(id)
+}

@@ -1,0 +1,101 @@
+package node
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage"
+)
+
+// Identity is who this node is.
+type Identity struct {
+	Org         string        `json:"org"`
+	OrgKey      protocol.Org  `json:"org_key"`
+	Node        string        `json:"node"` // libp2p peer id
+	NodeKey     protocol.Node `json:"node_key"`
+	Fingerprint string        `json:"fingerprint"`
+	Addrs       []string      `json:"addrs"` // with /p2p/, to hand to others
+	Expires     time.Time     `json:"certificate_expires"`
+}
+
+// Identity returns who this node is and where it listens.
+func (n *Node) Identity() Identity {
+	id := Identity{
+		Org: n.title, OrgKey: n.cert.Org, Node: n.host.ID().String(), NodeKey: n.cert.Node,
+		Fingerprint: n.cert.Org.Fingerprint(), Expires: protocol.Time(n.cert.NotAfter), Addrs: []string{},
+	}
+	for _, a := range n.ownAddrs() {
+		id.Addrs = append(id.Addrs, a+"/p2p/"+id.Node)
+	}
+	return id
+}
+
+// An Origin is how far one organisation's log is held.
+type Origin struct {
+	Org       string         `json:"org"`
+	Community string         `json:"community"`
+	Kind      string         `json:"kind"`
+	TLP       protocol.TLP   `json:"tlp"`
+	Headers   int            `json:"headers"`
+	Bodies    map[string]int `json:"bodies"`
+	Gaps      int            `json:"gaps"`
+	Last      time.Time      `json:"last"`
+}
+
+// Status is the state of the node at a glance.
+type Status struct {
+	Org         string            `json:"org"`
+	Node        string            `json:"node"`
+	Objects     int               `json:"objects"`
+	Claims      int               `json:"claims"`
+	Bulletins   int               `json:"bulletins"`
+	Position    uint64            `json:"position"`
+	Peers       []Peer            `json:"peers"`
+	Communities []Community       `json:"communities"`
+	Origins     []Origin          `json:"origins"`
+	Queues      map[string]int    `json:"queues"`
+	Counts      map[string]uint64 `json:"counts"`
+}
+
+// Status returns the state of the node.
+func (n *Node) Status() Status {
+	stats := n.store.Stats()
+	return Status{
+		Org: n.title, Node: n.host.ID().String(), Objects: stats.Objects, Claims: stats.Claims, Bulletins: stats.Headers,
+		Position: n.store.Position(), Peers: n.Peers(), Communities: n.Communities(), Origins: n.origins(),
+		Queues: n.Queues(), Counts: n.Counts(),
+	}
+}
+
+func (n *Node) origins() []Origin {
+	o := n.look()
+	var list []Origin
+	for _, s := range n.store.Streams() {
+		c := o.Communities[s.Stream.Community]
+		if c == nil {
+			continue
+		}
+		origin := Origin{
+			Org: o.name(s.Org), Community: c.Charter.Name, Kind: s.Stream.Kind.String(), TLP: s.Stream.TLP,
+			Headers: s.Headers, Gaps: len(s.Gaps), Last: protocol.Time(s.LastIssued), Bodies: map[string]int{},
+		}
+		for state, count := range s.Bodies {
+			if count > 0 {
+				origin.Bodies[storage.BodyState(state).String()] = count
+			}
+		}
+		list = append(list, origin)
+	}
+	slices.SortFunc(list, func(a, b Origin) int {
+		return cmp.Or(cmp.Compare(a.Community, b.Community), cmp.Compare(a.Org, b.Org), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.TLP, b.TLP))
+	})
+	return list
+}
+
+// Query returns how to ask the store so that only what counts here answers.
+func (n *Node) Query() storage.Query {
+	o := n.look()
+	return storage.Query{Now: time.Now(), Visible: o.MayAnswer}
+}

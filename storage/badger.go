@@ -1,0 +1,74 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+// badgerOptions: synced, uncompressed (chunks are), without block cache where
+// blocks can be read from the mapped file. The database is opened managed, so
+// that reads never wait for a commit under way.
+func badgerOptions(dir string, o Options, log *slog.Logger) badger.Options {
+	b := badger.DefaultOptions(dir).
+		WithSyncWrites(true).
+		WithMemTableSize(32 << 20).
+		WithValueLogFileSize(16 << 20).
+		WithNumCompactors(2).
+		WithNumMemtables(3).
+		WithCompression(options.None).
+		WithBlockCacheSize(0).
+		WithDetectConflicts(false).
+		WithMetricsEnabled(false).
+		WithLogger(badgerLog{log})
+	if o.Small {
+		b = b.WithMemTableSize(8 << 20).WithValueLogFileSize(2 << 20).WithValueThreshold(512 << 10)
+	}
+	if len(o.Key) > 0 {
+		b = b.WithEncryptionKey(o.Key).WithBlockCacheSize(16 << 20).WithIndexCacheSize(16 << 20)
+	}
+	return b
+}
+
+// openBadger opens the database, once more after the error that a process
+// killed while badger made a file leaves behind: an empty file, gone at the
+// second try with nothing lost.
+func openBadger(o badger.Options) (*badger.DB, error) {
+	db, err := openOnce(o)
+	if err != nil && strings.Contains(err.Error(), "Create a new file") {
+		db, err = openOnce(o)
+	}
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, badger.ErrEncryptionKeyMismatch), errors.Is(err, badger.ErrInvalidEncryptionKey):
+		return nil, fmt.Errorf("%w: %v", ErrKey, err)
+	case strings.Contains(err.Error(), "Cannot acquire directory lock"):
+		return nil, fmt.Errorf("%w (is a daemon running on this directory?)", ErrInUse)
+	}
+	return nil, err
+}
+
+// openOnce turns what badger panics with on damaged tables into an error.
+func openOnce(o badger.Options) (db *badger.DB, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+	}()
+	return badger.OpenManaged(o)
+}
+
+// badgerLog hands badger's warnings and errors on.
+type badgerLog struct{ log *slog.Logger }
+
+func (l badgerLog) Errorf(format string, v ...any)   { l.log.Error(line(format, v), "from", "badger") }
+func (l badgerLog) Warningf(format string, v ...any) { l.log.Warn(line(format, v), "from", "badger") }
+func (badgerLog) Infof(string, ...any)               {}
+func (badgerLog) Debugf(string, ...any)              {}
+
+func line(format string, v []any) string { return strings.TrimSpace(fmt.Sprintf(format, v...)) }

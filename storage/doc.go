@@ -1,0 +1,75 @@
+// Package storage is the memory of a node. Bulletins are the truth; every
+// index is derived from them and can be rebuilt ([Store.Rebuild]).
+//
+// # Words
+//
+// A header is held or not; a held header's body is in one of the states of
+// [BodyState]. A body that is held gives each of its objects an arrival: a
+// position in the order in which this store came to know them, the same number
+// never twice. Readers that keep up (TAXII, feeds, watch, changes) read by it.
+// The receipt is who handed a bulletin over, when, and by which rule it was
+// admitted or declined. A posting is one entry of the index: a keyed hash of a
+// value or of a STIX id, and the object that speaks of it. A version of a claim
+// is superseded by a newer one of the same scope: organisation, community,
+// label, audience without roster version, and drill (what is said in an
+// exercise never replaces what is meant).
+//
+// # Keys
+//
+// The store is one badger database in the directory's subdirectory "badger".
+// Numbers are big endian; every key but those of tables has a fixed length.
+//
+//	h | number8              -> state, receipt, header and signature        truth
+//	c | number8 | index2 | gen2 -> zstd of up to 32 salted objects          truth
+//	t | name16 | key         -> a row of a small local table                truth
+//	m | "store"              -> store id, secret and generation of the index
+//	m | "dirty"              -> 1: unfinished writes or drops to clear up at the next start
+//	x | number8 | part2 | gen2  -> postings of a body, 16 bytes each        derived
+//
+// A number is given to every header and every body, in order of commit; those
+// that came together have one number. An arrival is a body's number times 1024
+// plus the index of an object; a chunk is found under the index of its first
+// object. Chunks of one body hold 32 objects each, or a smaller power of two
+// where 32 would pass 256 KiB, so no value comes near 1 MiB and none ever goes
+// to badger's value log, whose garbage collection is never run (it brings
+// deleted keys back). Chunks and segments are written once, never deleted, and
+// leave by DropPrefix of a body's number, many in one call; only that removes
+// the bytes from the files. The generation of a chunk leaves room for bodies
+// of which single objects are erased; that of a segment counts the lives of
+// the index. Deleting a table's row writes a tombstone for the
+// same reason: a badger Delete is never what makes something be gone.
+//
+// Every value ends in eight bytes of xxhash over key and value, checked at
+// every read, because badger returns wrong values after a flipped bit (and
+// drops what lies behind one in its log). A damaged header is a gap in its
+// stream and a damaged body is wanted again, so synchronisation repairs both;
+// until then reads of them return [ErrDamaged].
+//
+// # In memory
+//
+// About 150 bytes per header: id, place, state; per stream its order, heads and
+// gaps. Two hash tables (values, STIX ids) from a 64-bit hash keyed with a
+// secret of this store to a chain of 16-byte postings, about 90 bytes per
+// indicator in all. A posting only says where to look: what answers is the
+// signed object, read again and compared with the question, so a collision
+// costs time and nothing else. Start-up reads headers and segments.
+//
+// # Durability
+//
+// One goroutine writes. It folds what waits into one transaction of at most
+// 4 MB, because badger syncs once per transaction; compression, parsing and
+// hashing are done before, by whoever calls [Store.Put], and overlap the
+// commit. Put returns when the transaction is synced and, for our own word,
+// when the head file (store.head, beside badger's directory) says so too. A
+// store that is behind its head file has lost something: see [Stats].
+// After any error of the disk nothing is acknowledged any more ([ErrFailed]);
+// the process should end.
+//
+// # Limits
+//
+// Those of package protocol for bulletins; a table's key has 1 to 256 bytes,
+// its value at most 64 KiB. The index rounds expiry dates up to the second, and
+// takes those after 2106 as never; answers go by the exact date. A bulletin that arrives only
+// after a newer one with a shorter validity was swept answers until its own
+// validity ends.
+package storage

@@ -1,0 +1,229 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// get reads one value and checks its tag.
+func (s *Store) get(key []byte) ([]byte, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	defer s.reading.Done()
+	txn := s.db.NewTransactionAt(math.MaxUint64, false)
+	defer txn.Discard()
+	item, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, fmt.Errorf("%w: %x is not there", errNoKey, key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := item.ValueCopy(nil)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := unseal(key, sealed)
+	if !ok {
+		return nil, fmt.Errorf("%w: record %x", ErrDamaged, key)
+	}
+	return value, nil
+}
+
+// errNoKey says that a key is not in the database. To callers of the package
+// it is damage: the catalogue said it was.
+var errNoKey = fmt.Errorf("%w: a record has gone", ErrDamaged)
+
+// scan yields the values under a prefix, copied, in order of key; ok is false
+// for a damaged one. It stops at the first error of fn.
+func (s *Store) scan(prefix byte, values bool, fn func(key, value []byte, ok bool) error) error {
+	txn := s.db.NewTransactionAt(math.MaxUint64, false)
+	defer txn.Discard()
+	o := badger.DefaultIteratorOptions
+	o.Prefix, o.PrefetchValues = []byte{prefix}, false
+	it := txn.NewIterator(o)
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		key := it.Item().KeyCopy(nil)
+		if !values {
+			if err := fn(key, nil, true); err != nil {
+				return err
+			}
+			continue
+		}
+		sealed, err := it.Item().ValueCopy(nil)
+		if err != nil {
+			return err
+		}
+		value, ok := unseal(key, sealed)
+		if err := fn(key, value, ok); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads everything that is kept in memory, repairs what is derived, and
+// clears up what an earlier process left unfinished.
+func (s *Store) load() error {
+	fresh, err := s.loadIdentity()
+	if err != nil {
+		return err
+	}
+	if err := s.loadTables(); err != nil {
+		return err
+	}
+	damaged, err := s.loadHeaders(s.cat)
+	if err != nil {
+		return err
+	}
+	if err := s.skipUsed(); err != nil {
+		return err
+	}
+	s.compareHead()
+	switch {
+	case !fresh:
+		err = s.loadBodies(s.cat)
+	case len(s.cat.bulletins) == 0:
+		err = s.saveIdentity()
+	default:
+		s.log.Warn("the store's identity is damaged: its index is built anew, and cursors handed out end")
+		err = s.reindex(context.Background(), false, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if n := len(s.cat.bodies); n > 0 {
+		b := s.cat.bulletins[s.cat.bodies[n-1]]
+		s.position.Store(arrival(b.body.number, int(b.count)-1))
+	}
+	return s.clearUp(len(damaged) > 0)
+}
+
+// loadIdentity reads the store's id, secret and index generation, and makes
+// new ones when there are none that can be read.
+func (s *Store) loadIdentity() (fresh bool, err error) {
+	value, err := s.get(storeKey())
+	if err == nil && len(value) == 16+32+2 {
+		d := decoder{b: value}
+		s.id = hex.EncodeToString(d.bytes(16))
+		x := &indexer{secret: [32]byte(d.bytes(32)), gen: d.uint16()}
+		s.index.Store(x)
+		return false, nil
+	}
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		return false, err
+	}
+	id := randomSecret()
+	s.id = hex.EncodeToString(id[:16])
+	s.index.Store(&indexer{secret: randomSecret()})
+	return true, nil
+}
+
+func (s *Store) saveIdentity() error {
+	id, err := hex.DecodeString(s.id)
+	if err != nil {
+		return err
+	}
+	value := append(make([]byte, 0, 64), id...)
+	x := s.index.Load()
+	value = binary.BigEndian.AppendUint16(append(value, x.secret[:]...), x.gen)
+	return s.setNow(storeKey(), value)
+}
+
+// setNow commits one value. Only for the writer, and before it runs.
+func (s *Store) setNow(key, value []byte) error {
+	w := s.newWriter()
+	defer w.discard()
+	w.set(key, value)
+	w.flush()
+	return w.err
+}
+
+func (s *Store) loadTables() error {
+	return s.scan(tablePrefix, true, func(key, value []byte, ok bool) error {
+		var r *rowChange
+		err := errRow
+		if ok {
+			r, err = decodeRow(key, value)
+		}
+		if err != nil {
+			name := bytes.TrimRight(key[1:min(len(key), 1+tableName)], "\x00")
+			return fmt.Errorf("%w: a row of table %q, which may keep somebody out; restore a backup of the store", ErrDamaged, name)
+		}
+		s.applyRow(r)
+		return nil
+	})
+}
+
+// loadHeaders enters every header and returns the keys of those that cannot be
+// read: they are gaps now, to be filled from peers.
+func (s *Store) loadHeaders(cat *catalogue) (damaged [][]byte, err error) {
+	err = s.scan(headerPrefix, true, func(key, value []byte, ok bool) error {
+		number := (&decoder{b: key[1:]}).uint64()
+		s.next = max(s.next, number)
+		var r *record
+		err := error(ErrDamaged)
+		if ok {
+			r, err = decodeRecord(value)
+		}
+		if err != nil {
+			damaged = append(damaged, key)
+			s.damage("a header", err, "number", number)
+			return nil
+		}
+		if _, twice := cat.ids[r.bulletin.ID()]; twice {
+			return nil
+		}
+		ref := cat.addHeader(number, r)
+		cat.bulletins[ref].body = r.body
+		s.next = max(s.next, r.body.number)
+		return nil
+	})
+	return damaged, err
+}
+
+// skipUsed keeps the number of a body whose header is damaged from being given
+// out again: an arrival never means two objects.
+func (s *Store) skipUsed() error {
+	txn := s.db.NewTransactionAt(math.MaxUint64, false)
+	defer txn.Discard()
+	o := badger.DefaultIteratorOptions
+	o.Reverse, o.PrefetchValues = true, false
+	it := txn.NewIterator(o)
+	defer it.Close()
+	it.Seek([]byte{chunkPrefix + 1})
+	if it.Valid() && len(it.Item().Key()) == partSize && it.Item().Key()[0] == chunkPrefix {
+		number, _, _ := readPartKey(it.Item().Key())
+		s.next = max(s.next, number)
+	}
+	return nil
+}
+
+// compareHead finds out whether the database has lost what the head file knows.
+func (s *Store) compareHead() {
+	h, n := s.head.head, uint64(len(s.cat.bulletins))
+	_, held := s.cat.ids[h.last]
+	if h.count > n {
+		s.lost = h.count - n
+	}
+	if s.lost == 0 && (h.count == 0 || held) {
+		return
+	}
+	s.lost = max(s.lost, 1)
+	s.log.Error("the store has lost bulletins it had acknowledged; they are fetched from peers where these hold them",
+		"lost", s.lost, "last own bulletin", h.last)
+}
+
+func (s *Store) damage(what string, err error, attrs ...any) {
+	s.damages.Add(1)
+	s.log.Error(what+" is damaged on disk", append(attrs, "error", err)...)
+}

@@ -1,0 +1,179 @@
+package storage
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/klauspost/compress/zstd"
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/trust"
+)
+
+// An indexer makes the postings of one life of the index.
+type indexer struct {
+	secret [32]byte
+	gen    uint16 // of the segments
+}
+
+// hash is a keyed hash of a value or id. The secret keeps those who choose the
+// values from making collisions.
+func (x *indexer) hash(kind, value string) uint64 {
+	var room [160]byte
+	b := append(room[:0], x.secret[:]...)
+	b = append(b, kind...)
+	b = append(b, 0)
+	b = append(b, value...)
+	sum := sha256.Sum256(b)
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+func (x *indexer) value(o stix.Observable) uint64 { return x.hash(string(o.Type), o.Value) }
+func (x *indexer) name(id string) uint64          { return x.hash("id", id) }
+
+// prepare makes a body ready to be written. It gets its number from the writer.
+func (x *indexer) prepare(z *zstd.Encoder, b *protocol.Bulletin, parsed []stix.Object) (*content, error) {
+	salted := b.Salted()
+	c := &content{by: x, bulletin: b, place: bodyPlace{shift: chunkShift(salted), expires: forever}}
+	leaf, err := leavesOf(b)
+	if err != nil {
+		return nil, err
+	}
+	n := 1 << c.place.shift
+	for start := 0; start < len(salted); start += n {
+		part := salted[start:min(start+n, len(salted))]
+		c.chunks = append(c.chunks, encodeChunk(z, part, func(i int) protocol.ID { return leaf(start + i) }))
+	}
+	if b.Header.Kind != protocol.Objects {
+		return c, nil
+	}
+	return c, x.post(c, b, parsed)
+}
+
+// post derives a body's postings and packs them into segments.
+func (x *indexer) post(c *content, b *protocol.Bulletin, parsed []stix.Object) error {
+	c.postings = make([]posting, 0, 2*b.Header.Count)
+	var expires uint32
+	n := 0
+	for i, raw := range b.Objects() {
+		var o stix.Object
+		if n < len(parsed) && bytes.Equal(parsed[n].Raw, raw) {
+			o = parsed[n]
+		} else {
+			var err error
+			if o, err = stix.Parse(raw); err != nil {
+				return fmt.Errorf("object %d of %s: %w", i, b.ID(), err)
+			}
+		}
+		n++
+		c.postings = x.appendPostings(c.postings, i, &o, &b.Header)
+		expires = max(expires, seconds(lastExpiry(&o, &b.Header)))
+	}
+	if n > 0 {
+		c.place.expires = expires
+	}
+	return c.pack()
+}
+
+// pack encodes the segments.
+func (c *content) pack() error {
+	c.segments = nil
+	for rest := c.postings; len(rest) > 0; {
+		part := rest[:min(len(rest), maxPostings)]
+		rest = rest[len(part):]
+		c.segments = append(c.segments, encodeSegment(part))
+	}
+	if len(c.segments) > maxParts {
+		return fmt.Errorf("%w: %d values in one bulletin", protocol.ErrInvalid, len(c.postings))
+	}
+	c.place.parts = uint8(len(c.segments))
+	return nil
+}
+
+func (x *indexer) appendPostings(list []posting, i int, o *stix.Object, h *protocol.Header) []posting {
+	p := posting{index: uint16(i)}
+	if o.Revoked {
+		p.flags = revokedFlag
+	}
+	for _, claim := range o.Claims {
+		v := p
+		v.hash, v.prefix, v.expires = x.value(claim), prefixCode(claim), seconds(expiry(o, claim.Type, h))
+		list = append(list, v)
+	}
+	p.flags |= nameFlag
+	p.hash, p.expires = x.name(o.ID), seconds(lastExpiry(o, h))
+	list = append(list, p)
+	for _, alias := range o.Aliases {
+		if alias == o.ID {
+			continue
+		}
+		p.hash, p.flags = x.name(alias), p.flags|aliasFlag
+		list = append(list, p)
+	}
+	return list
+}
+
+// expiry is when a claim stops answering: its valid_until, else the lifetime
+// of its type from its issue, or from valid_from where that is later.
+func expiry(o *stix.Object, t stix.Type, h *protocol.Header) time.Time {
+	if !o.ValidUntil.IsZero() {
+		return o.ValidUntil
+	}
+	from := protocol.Time(h.Issued)
+	if o.ValidFrom.After(from) {
+		from = o.ValidFrom
+	}
+	return from.Add(trust.Lifetime(t))
+}
+
+// lastExpiry is when nothing an object says counts any more: never, for what
+// makes no claim by nature.
+func lastExpiry(o *stix.Object, h *protocol.Header) time.Time {
+	if o.Type != "indicator" {
+		return endOfTime
+	}
+	if len(o.Claims) == 0 {
+		return expiry(o, "", h)
+	}
+	var last time.Time
+	for _, claim := range o.Claims {
+		if e := expiry(o, claim.Type, h); e.After(last) {
+			last = e
+		}
+	}
+	return last
+}
+
+// endOfTime is the end of the year 9999: never.
+var endOfTime = time.UnixMilli(253402300799999).UTC()
+
+// prefixCode says which address block an observable is, 0 for anything else.
+func prefixCode(o stix.Observable) uint8 {
+	p, ok := o.Prefix()
+	switch {
+	case !ok || p.IsSingleIP():
+		return 0
+	case p.Addr().Is4():
+		return uint8(1 + p.Bits())
+	}
+	return uint8(firstSixCode + p.Bits())
+}
+
+// leavesOf returns the leaf of an object that was erased from the body.
+func leavesOf(b *protocol.Bulletin) (func(i int) protocol.ID, error) {
+	if b.Whole() {
+		return func(int) protocol.ID { return protocol.ID{} }, nil
+	}
+	var list [][]byte
+	if err := cbor.Unmarshal(b.Body(), &list); err != nil || len(list) == 0 {
+		return nil, fmt.Errorf("%w: body of %s", protocol.ErrInvalid, b.ID())
+	}
+	return func(i int) (leaf protocol.ID) {
+		copy(leaf[:], list[0][i*len(leaf):])
+		return leaf
+	}, nil
+}

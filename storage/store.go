@@ -1,0 +1,247 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/semaphore"
+)
+
+var (
+	// ErrInUse: another process, or another Store, has the directory open.
+	ErrInUse = errors.New("the store is in use by another process")
+	// ErrMissing: the head file speaks of bulletins and the database is not there.
+	ErrMissing = errors.New("the database is missing")
+	// ErrKey: the store is encrypted under another key, or under none.
+	ErrKey = errors.New("wrong encryption key for the store")
+	// ErrDamaged: what is on the disk is not what was written.
+	ErrDamaged = errors.New("damaged on disk")
+	// ErrNotFound: no such header is held.
+	ErrNotFound = errors.New("not held")
+	// ErrFailed: the disk reported an error, and nothing is acknowledged since.
+	ErrFailed = errors.New("the store has failed")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("the store is closed")
+)
+
+const (
+	queueJobs  = 1024     // that wait for the writer
+	queueBytes = 16 << 20 // of prepared bulletins that wait
+	groupBytes = 4 << 20  // of one transaction
+	cacheSize  = 4096     // records kept decoded
+	chunkCache = 64       // chunks kept decoded, about 20 KB each
+)
+
+// Options of a store. The zero value is a plain store of normal size.
+type Options struct {
+	Key   []byte       // 32 bytes: everything on disk is encrypted under it; nil: not encrypted
+	Small bool         // small files and little memory, for tests and demos
+	Log   *slog.Logger // of badger's warnings and of damage; nil: none
+}
+
+// A Store is an open store. Its methods are safe for concurrent use.
+type Store struct {
+	dir        string
+	log        *slog.Logger
+	db         *badger.DB
+	id         string
+	enc        *zstd.Encoder
+	dec        *zstd.Decoder
+	index      atomic.Pointer[indexer]
+	head       *headFile
+	lost       uint64
+	groupLimit int64
+
+	mu     sync.RWMutex // guards cat and tables; never held across a read or write of files
+	cat    *catalogue
+	tables map[string]map[string][]byte
+
+	records *lru.Cache[recordKey, *record]
+	chunks  *lru.Cache[chunkPlace, chunk]
+
+	// What only the writer touches.
+	next   uint64 // number
+	stamp  uint64 // badger version of the last commit
+	dirty  bool   // something is to be cleared up at the next start
+	unfit  *job   // taken from the queue, to open the next group
+	broken error  // the first error of the disk
+
+	budget   *semaphore.Weighted
+	jobs     chan *job
+	quit     chan struct{} // closed by Close
+	stopped  chan struct{} // closed when the writer has ended
+	failed   chan struct{} // closed at the first error of the disk
+	closing  sync.Once
+	closeErr error
+	reading  sync.WaitGroup // reads of the database under way
+	readMu   sync.Mutex     // guards closed, and adding to reading
+	closed   bool
+
+	position atomic.Uint64 // highest arrival
+	waitMu   sync.Mutex
+	news     chan struct{} // closed and replaced when position grows
+	damages  atomic.Int64
+}
+
+type recordKey struct {
+	number, body uint64
+	state        BodyState
+}
+
+type chunkPlace struct {
+	number uint64
+	index  int
+	gen    uint16
+}
+
+// Open opens the store in dir and makes it when there is none. It reads all
+// headers and the index, about 0.6 s for a million indicators. Errors
+// wrap [ErrInUse], [ErrMissing], [ErrKey] or [ErrDamaged] where they apply.
+func Open(dir string, o Options) (*Store, error) {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	headFile, err := openHeadFile(filepath.Join(dir, headName))
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s, err := open(dir, o, log, headFile)
+	if err != nil {
+		headFile.f.Close()
+		return nil, fmt.Errorf("open store in %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+func open(dir string, o Options, log *slog.Logger, h *headFile) (*Store, error) {
+	data := filepath.Join(dir, "badger")
+	_, err := os.Stat(filepath.Join(data, badger.ManifestFilename))
+	if errors.Is(err, os.ErrNotExist) && h.head.count > 0 {
+		return nil, fmt.Errorf("%w: %s is gone, but %d bulletins were kept; restore a backup, or remove %s to start anew",
+			ErrMissing, filepath.Join(data, badger.ManifestFilename), h.head.count, headName)
+	}
+	db, err := openBadger(badgerOptions(data, o, log))
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStore(dir, db, log, h)
+	if err == nil {
+		err = s.load()
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	go s.write()
+	return s, nil
+}
+
+func newStore(dir string, db *badger.DB, log *slog.Logger, h *headFile) (*Store, error) {
+	enc, dec, err := newCoders()
+	if err != nil {
+		return nil, err
+	}
+	records, err := lru.New[recordKey, *record](cacheSize)
+	if err != nil {
+		return nil, err
+	}
+	chunks, err := lru.New[chunkPlace, chunk](chunkCache)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		dir: dir, enc: enc, dec: dec, db: db, log: log, head: h, records: records, chunks: chunks,
+		cat: newCatalogue(), tables: make(map[string]map[string][]byte),
+		groupLimit: min(groupBytes, db.MaxBatchSize()*4/5), stamp: db.MaxVersion(),
+		budget: semaphore.NewWeighted(queueBytes), jobs: make(chan *job, queueJobs),
+		quit: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan struct{}), news: make(chan struct{}),
+	}
+	s.index.Store(&indexer{})
+	return s, nil
+}
+
+// Close waits for the writer to finish what waits, and closes the database.
+// Only the first call does anything; all return the same.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		close(s.quit)
+		<-s.stopped
+		s.readMu.Lock()
+		s.closed = true
+		s.readMu.Unlock()
+		s.reading.Wait()
+		s.closeErr = errors.Join(s.db.Close(), s.head.f.Close(), s.enc.Close())
+		s.dec.Close()
+	})
+	return s.closeErr
+}
+
+// Failed is closed when the disk has reported an error: the process should say
+// so and end. [Store.Put] returns the cause.
+func (s *Store) Failed() <-chan struct{} { return s.failed }
+
+// ID names this store in cursors handed outside: a cursor of another store, or
+// of an earlier life of this one, is told by it.
+func (s *Store) ID() string { return s.id }
+
+// Position is the highest arrival so far. What commits later arrives later.
+func (s *Store) Position() uint64 { return s.position.Load() }
+
+// Wait returns nil when Position is above after.
+func (s *Store) Wait(ctx context.Context, after uint64) error {
+	for {
+		s.waitMu.Lock()
+		news := s.news
+		s.waitMu.Unlock()
+		if s.Position() > after {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.quit:
+			return ErrClosed
+		}
+	}
+}
+
+func (s *Store) advance(to uint64) {
+	if to <= s.position.Load() {
+		return
+	}
+	s.position.Store(to)
+	s.waitMu.Lock()
+	close(s.news)
+	s.news = make(chan struct{})
+	s.waitMu.Unlock()
+}
+
+// begin guards reads against Close; the caller calls s.reading.Done after nil.
+func (s *Store) begin() error {
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.reading.Add(1)
+	return nil
+}
+
+func randomSecret() (b [32]byte) {
+	rand.Read(b[:])
+	return b
+}
