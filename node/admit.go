@@ -74,7 +74,7 @@ func (n *Node) judge(a arrival) (storage.Entry, bool) {
 	case trust.Admit:
 		e.Body = storage.Absent
 		if a.bulletin.HasBody() {
-			e.Body, e.Reason = bodyState(a.bulletin, v.Rule)
+			e.Body, e.Reason, e.Objects = bodyState(a.bulletin, v.Rule)
 		}
 	case trust.Decline:
 		e.Body = storage.Declined
@@ -88,7 +88,7 @@ func (n *Node) judge(a arrival) (storage.Entry, bool) {
 		return e, false
 	}
 	if e.Body != storage.Held {
-		e.Bulletin = a.bulletin.HeaderOnly()
+		e.Bulletin, e.Objects = a.bulletin.HeaderOnly(), nil
 	}
 	return e, true
 }
@@ -96,28 +96,34 @@ func (n *Node) judge(a arrival) (storage.Entry, bool) {
 // bodyState says whether a body can be kept. One that its author signed but
 // that is no list of STIX objects under its label is declined, not held; the
 // header keeps its place, so that nobody waits for it.
-func bodyState(b *protocol.Bulletin, rule string) (storage.BodyState, string) {
+func bodyState(b *protocol.Bulletin, rule string) (storage.BodyState, string, []stix.Object) {
 	if !b.Whole() {
-		return storage.Absent, "incomplete"
+		return storage.Absent, "incomplete", nil
 	}
-	for i, object := range b.Objects() {
-		if err := checkObject(b.Header.Kind, b.Header.TLP, object); err != nil {
-			return storage.Declined, fmt.Sprintf("malformed: object %d: %v", i, err)
+	var objects []stix.Object
+	for i, bytes := range b.Objects() {
+		o, err := readObject(b.Header.Kind, b.Header.TLP, bytes)
+		if err != nil {
+			return storage.Declined, fmt.Sprintf("malformed: object %d: %v", i, err), nil
 		}
+		objects = append(objects, o)
 	}
-	return storage.Held, rule
+	if b.Header.Kind == protocol.Statements {
+		objects = nil
+	}
+	return storage.Held, rule, objects
 }
 
-func checkObject(kind protocol.Kind, label protocol.TLP, object []byte) error {
+func readObject(kind protocol.Kind, label protocol.TLP, object []byte) (stix.Object, error) {
 	if kind == protocol.Statements {
 		_, err := protocol.DecodeStatement(object)
-		return err
+		return stix.Object{}, err
 	}
 	o, err := stix.Parse(object)
 	if err != nil {
-		return err
+		return o, err
 	}
-	return protocol.CheckMarkings(label, o.MarkingRefs)
+	return o, protocol.CheckMarkings(label, o.MarkingRefs)
 }
 
 // admit is the only way into the store, for our own word and for others'.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/trust"
 )
@@ -25,8 +26,14 @@ type author struct {
 
 type job struct {
 	issue protocol.Header // kind, community, label, audience, drill, pap
-	parts [][][]byte      // the objects of each bulletin
+	parts []part
 	done  chan result
+}
+
+// A part is what one bulletin will carry.
+type part struct {
+	objects [][]byte
+	parsed  []stix.Object // of STIX objects, what they say
 }
 
 type result struct {
@@ -55,7 +62,7 @@ func (a *author) open(last uint64) {
 }
 
 // publish says something under our own name and returns once it is durable.
-func (a *author) publish(ctx context.Context, issue protocol.Header, parts [][][]byte) ([]*protocol.Bulletin, error) {
+func (a *author) publish(ctx context.Context, issue protocol.Header, parts []part) ([]*protocol.Bulletin, error) {
 	j := job{issue, parts, make(chan result, 1)}
 	select {
 	case a.jobs <- j:
@@ -99,7 +106,7 @@ func (a *author) more(first job) []job {
 
 func (j job) objects() (count int) {
 	for _, p := range j.parts {
-		count += len(p)
+		count += len(p.objects)
 	}
 	return count
 }
@@ -108,14 +115,16 @@ func (a *author) write(jobs []job) {
 	results := make([]result, len(jobs))
 	var entries []storage.Entry
 	for i, j := range jobs {
-		for _, objects := range j.parts {
-			b, err := a.sign(j.issue, objects)
+		for _, p := range j.parts {
+			b, err := a.sign(j.issue, p.objects)
 			if err != nil {
 				results[i].err = err
 				break
 			}
 			results[i].bulletins = append(results[i].bulletins, b)
-			entries = append(entries, storage.Entry{Bulletin: b, Body: storage.Held, Reason: "own", Received: time.Now(), Own: true})
+			entries = append(entries, storage.Entry{
+				Bulletin: b, Body: storage.Held, Reason: "own", Received: time.Now(), Own: true, Objects: p.parsed,
+			})
 		}
 	}
 	err := a.n.admit(a.n.ctx, entries)
@@ -172,7 +181,7 @@ func (n *Node) state(ctx context.Context, community protocol.ID, statements ...p
 	for i, s := range statements {
 		objects[i] = s.Encode()
 	}
-	return n.author.publish(ctx, protocol.Header{Kind: protocol.Statements, Community: community, TLP: protocol.Green}, [][][]byte{objects})
+	return n.author.publish(ctx, protocol.Header{Kind: protocol.Statements, Community: community, TLP: protocol.Green}, []part{{objects: objects}})
 }
 
 func refusal(v trust.Verdict) error { return fmt.Errorf("%w: %s (%s)", ErrRefused, v.Reason, v.Rule) }

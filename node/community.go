@@ -54,8 +54,8 @@ func (n *Node) present(ctx context.Context, community protocol.ID) error {
 }
 
 // presentAll is what a start does: addresses may have changed.
-func (n *Node) presentAll() {
-	for _, c := range n.Communities() {
+func (n *Node) presentAll(communities []Community) {
+	for _, c := range communities {
 		if err := n.present(n.ctx, c.ID); err != nil && n.ctx.Err() == nil {
 			n.log.Warn("presence", "err", err)
 		}

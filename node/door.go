@@ -18,12 +18,13 @@ func (n *Node) notifiee() network.Notifiee {
 	return &network.NotifyBundle{
 		ConnectedF: func(_ network.Network, c network.Conn) {
 			p := c.RemotePeer()
+			n.came(p)
 			switch {
 			case n.gate.member(p):
 				if c.Stat().Direction == network.DirOutbound {
 					n.syncSoon(p, 100*time.Millisecond)
 				}
-			case n.gate.isExpected(p):
+			case n.gate.isExpected(p), n.off&guardDoor != 0:
 			case n.gate.admitGuest(p):
 				select {
 				case n.guests <- p:
@@ -38,6 +39,7 @@ func (n *Node) notifiee() network.Notifiee {
 		DisconnectedF: func(net network.Network, c network.Conn) {
 			if net.Connectedness(c.RemotePeer()) != network.Connected {
 				n.gate.guestLeft(c.RemotePeer())
+				n.left(c.RemotePeer())
 			}
 			signal(n.enforce)
 		},
@@ -47,7 +49,6 @@ func (n *Node) notifiee() network.Notifiee {
 // runDoor puts every new outlook in force on topics and connections, and shows
 // guests out when their time is over.
 func (n *Node) runDoor() {
-	shared := map[peer.ID][]protocol.ID{} // communities shared with each connected peer
 	leave := map[peer.ID]time.Time{}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -59,7 +60,7 @@ func (n *Node) runDoor() {
 			leave[p] = time.Now().Add(guestStay)
 		case <-n.enforce:
 			n.followTopics()
-			n.judgePeers(shared)
+			n.judgePeers()
 			signal(n.redial)
 		case <-timer.C:
 		}
@@ -95,33 +96,48 @@ func (n *Node) followTopics() {
 
 // judgePeers closes what may no longer be connected: policy first (the outlook
 // is in force already), then the router's blacklist, then the connection. A
-// peer that gained a community is closed too: subscriptions are announced once
-// a connection, so only a new one brings it into the topic.
-func (n *Node) judgePeers(shared map[peer.ID][]protocol.ID) {
-	o, connected := n.look(), map[peer.ID]bool{}
+// peer that gained a community since it came is closed too: subscriptions are
+// announced once a connection, so only a new one brings it into the topic.
+func (n *Node) judgePeers() {
+	o := n.look()
 	for _, p := range n.host.Network().Peers() {
-		connected[p] = true
-		if !n.gate.member(p) {
-			if _, was := shared[p]; was || n.gate.blocked(p) {
-				n.cut(p)
-				delete(shared, p)
-			}
+		now := communitiesOf(o, p)
+		n.mu.Lock()
+		was, seen := n.shared[p]
+		busy := n.joining[p] > 0
+		if !busy {
+			n.shared[p] = now
+		}
+		n.mu.Unlock()
+		if busy {
 			continue
 		}
-		n.blacklist.Remove(p)
-		now := communitiesOf(o, p)
-		was, seen := shared[p]
-		shared[p] = now
-		if seen && !slices.Equal(was, now) {
-			delete(shared, p)
+		switch {
+		case !n.gate.member(p):
+			if (len(was) > 0 || n.gate.blocked(p)) && n.off&guardDoor == 0 {
+				n.cut(p)
+			}
+		case seen && !slices.Equal(was, now):
+			n.blacklist.Remove(p)
 			n.host.Network().ClosePeer(p)
+		default:
+			n.blacklist.Remove(p)
 		}
 	}
-	for p := range shared {
-		if !connected[p] {
-			delete(shared, p)
-		}
-	}
+}
+
+// came notes what a peer shares with us at the moment it connects.
+func (n *Node) came(p peer.ID) {
+	shared := communitiesOf(n.look(), p)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.shared[p] = shared
+}
+
+func (n *Node) left(p peer.ID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.shared, p)
 }
 
 // cut ends a peer's access at once.

@@ -46,7 +46,7 @@ func (n *Node) startGossip() error {
 		pubsub.WithMessageIdFn(messageID),
 		pubsub.WithGossipSubProtocols([]libp2p.ID{protocol.GossipProtocol}, gossipFeature),
 		pubsub.WithSubscriptionFilter(filter{n}),
-		pubsub.WithPeerFilter(func(p peer.ID, topic string) bool { return n.look().inTopic(p, topic) }),
+		pubsub.WithPeerFilter(func(p peer.ID, topic string) bool { return n.off&guardMesh != 0 || n.look().inTopic(p, topic) }),
 		pubsub.WithAppSpecificRpcInspector(n.inspect),
 		pubsub.WithBlacklist(n.blacklist),
 		pubsub.WithGossipSubParams(params),
@@ -181,7 +181,7 @@ func (n *Node) worthPassing(b *protocol.Bulletin, from peer.ID) pubsub.Validatio
 func (n *Node) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	o, keep := n.look(), rpc.Publish[:0]
 	for _, m := range rpc.Publish {
-		if o.inTopic(from, m.GetTopic()) {
+		if n.off&guardInspector != 0 || o.inTopic(from, m.GetTopic()) {
 			keep = append(keep, m)
 		} else {
 			n.counters.outsiders.Add(1)
@@ -206,7 +206,7 @@ func (f filter) FilterIncomingSubscriptions(from peer.ID, subs []*pb.RPC_SubOpts
 		return nil, pubsub.ErrTooManySubscriptions
 	}
 	o := f.n.look()
-	return pubsub.FilterSubscriptions(subs, func(topic string) bool { return o.inTopic(from, topic) }), nil
+	return pubsub.FilterSubscriptions(subs, func(topic string) bool { return f.n.off&guardSubscription != 0 || o.inTopic(from, topic) }), nil
 }
 
 // A blacklist can be undone, unlike the library's.

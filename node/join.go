@@ -87,6 +87,7 @@ func (n *Node) refreshInvites() {
 // serveJoin lets a guest in who holds an invite, or a node that shows a
 // certificate under a member's key.
 func (n *Node) serveJoin(s network.Stream) {
+	defer n.welcoming(s.Conn().RemotePeer())()
 	ctx, cancel := context.WithTimeout(n.ctx, guestStay)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { s.Reset() })()
@@ -99,7 +100,25 @@ func (n *Node) serveJoin(s network.Stream) {
 		n.log.Warn("join refused", "peer", s.Conn().RemotePeer(), "err", err)
 		protocol.WriteFrame(s, protocol.JoinAnswer{Refused: refusedText(err)})
 	}
+	s.CloseWrite()
+	io.Copy(io.Discard, io.LimitReader(s, 1)) // until the other side has read it all and closes
 	s.Close()
+}
+
+// welcoming keeps the door from closing a guest that has just become a member
+// while its answer is on the way.
+func (n *Node) welcoming(p peer.ID) (end func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.joining[p]++
+	return func() {
+		n.mu.Lock()
+		if n.joining[p]--; n.joining[p] <= 0 {
+			delete(n.joining, p)
+		}
+		n.mu.Unlock()
+		signal(n.enforce)
+	}
 }
 
 // refusedText is what a stranger is told: no more than it needs.

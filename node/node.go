@@ -48,6 +48,8 @@ type Config struct {
 	Log         *slog.Logger
 	Connections int           // random member connections per community; 0: 16
 	SyncEvery   time.Duration // 0: a minute
+
+	off guard // guards that tests switch off to see what another does alone
 }
 
 // A Node is a member of the federation.
@@ -62,6 +64,7 @@ type Node struct {
 	log   *slog.Logger
 	links int
 	every time.Duration
+	off   guard
 
 	mu    sync.Mutex // guards known
 	known knowledge
@@ -69,6 +72,8 @@ type Node struct {
 	pubsub    *pubsub.PubSub
 	blacklist *blacklist
 	topics    map[protocol.ID]*subscription     // mu guards it
+	shared    map[peer.ID][]protocol.ID         // communities shared with each connected peer when it came; mu guards it
+	joining   map[peer.ID]int                   // join streams being answered; mu guards it
 	streams   map[peer.ID]int                   // sync streams being answered; mu guards it
 	strangers map[protocol.Org]map[peer.ID]bool // unknown authors and who brought them; mu guards it
 	author    *author
@@ -92,8 +97,8 @@ type Node struct {
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{
 		host: c.Host, gate: c.Gate, key: c.Key, org: c.Org, cert: c.Certificate, title: c.Name, store: c.Store, log: c.Log,
-		links: c.Connections, every: c.SyncEvery, topics: map[protocol.ID]*subscription{},
-		streams: map[peer.ID]int{}, strangers: map[protocol.Org]map[peer.ID]bool{},
+		links: c.Connections, every: c.SyncEvery, off: c.off, topics: map[protocol.ID]*subscription{},
+		shared: map[peer.ID][]protocol.ID{}, joining: map[peer.ID]int{}, streams: map[peer.ID]int{}, strangers: map[protocol.Org]map[peer.ID]bool{},
 		dials: map[protocol.Node]*dial{}, redial: make(chan struct{}, 1), enforce: make(chan struct{}, 1), arrived: make(chan arrival, 1024), fetches: make(chan fetch, 1024),
 		syncs: make(chan syncRequest, 256), guests: make(chan peer.ID, 64),
 		known: knowledge{
@@ -143,9 +148,11 @@ func (n *Node) start(ctx context.Context) error {
 	n.host.SetStreamHandler(protocol.SyncProtocol, n.serveSync)
 	n.host.Network().Notify(n.notifiee())
 	n.refreshInvites()
-	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.presentAll} {
+	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers} {
 		n.wg.Go(run)
 	}
+	old := n.Communities() // joining one later says so itself
+	n.wg.Go(func() { n.presentAll(old) })
 	signal(n.enforce)
 	return nil
 }

@@ -82,7 +82,7 @@ func (k *knowledge) outlook(self protocol.Certificate) *outlook {
 		View: trust.View{
 			Self:        self.Org,
 			Communities: map[protocol.ID]*trust.Community{},
-			Nodes:       maps.Clone(k.certs),
+			Nodes:       map[protocol.Node]protocol.Certificate{},
 			Blocked:     maps.Clone(k.blocked),
 		},
 		topics:   map[string]protocol.ID{},
@@ -90,39 +90,52 @@ func (k *knowledge) outlook(self protocol.Certificate) *outlook {
 		addrs:    maps.Clone(k.addrs),
 		petnames: maps.Clone(k.petnames),
 	}
-	o.Nodes[self.Node] = self
+	hearsay := map[protocol.Node]protocol.Certificate{}
+	learnCert(o.Nodes, self)
+	for _, c := range k.certs {
+		learnCert(o.Nodes, c)
+	}
 	for id, charter := range k.charters {
 		history := trust.ReadHistory(charter, maps.Values(k.statements[id]))
 		o.Communities[id] = trust.NewCommunity(history)
 		o.topics[protocol.TopicOf(id)] = id
 		for _, b := range k.statements[id] {
-			o.learnNodes(b)
+			o.learnNodes(b, hearsay)
+		}
+	}
+	for node, c := range hearsay {
+		if _, proven := o.Nodes[node]; !proven {
+			o.Nodes[node] = c
 		}
 	}
 	return o
 }
 
 // learnNodes takes certificates and addresses from a statements bulletin. Its
-// own certificate names a node; so do introductions and presences in it.
-func (o *outlook) learnNodes(b *protocol.Bulletin) {
-	o.learnCert(b.Header.Certificate)
+// own certificate is proven: the node signed the header with it. That of an
+// introduction is hearsay: an organisation's key alone made it, and it might
+// name somebody else's node; it stands only until the node itself speaks.
+func (o *outlook) learnNodes(b *protocol.Bulletin, hearsay map[protocol.Node]protocol.Certificate) {
+	learnCert(o.Nodes, b.Header.Certificate)
 	for _, object := range b.Objects() {
 		s, err := protocol.DecodeStatement(object)
 		switch {
 		case err != nil:
 		case s.Introduction != nil:
-			o.learnCert(s.Introduction.Certificate)
+			learnCert(hearsay, s.Introduction.Certificate)
 		case s.Presence != nil && s.Presence.Certificate.Node == b.Header.Certificate.Node:
-			o.learnCert(s.Presence.Certificate)
+			learnCert(o.Nodes, s.Presence.Certificate)
 			o.addrs[b.Header.Certificate.Node] = parseAddrs(s.Presence.Addrs)
 		}
 	}
 }
 
-// learnCert keeps the certificate that lasts longest.
-func (o *outlook) learnCert(c protocol.Certificate) {
-	if known, ok := o.Nodes[c.Node]; !ok || known.Org == c.Org && known.NotAfter < c.NotAfter {
-		o.Nodes[c.Node] = c
+// learnCert keeps the certificate that lasts longest, so that the order of
+// arrival makes no difference.
+func learnCert(certs map[protocol.Node]protocol.Certificate, c protocol.Certificate) {
+	known, ok := certs[c.Node]
+	if !ok || known.NotAfter < c.NotAfter || known.NotAfter == c.NotAfter && known.Org.Compare(c.Org) < 0 {
+		certs[c.Node] = c
 	}
 }
 

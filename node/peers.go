@@ -205,7 +205,7 @@ func (n *Node) peer(o *outlook, node protocol.Node, cert protocol.Certificate) P
 	_, confirmed := o.petnames[cert.Org]
 	p := Peer{
 		Org: cert.Org, Name: o.name(cert.Org), Node: node, Fingerprint: cert.Org.Fingerprint(), Confirmed: confirmed,
-		Connected: n.host.Network().Connectedness(id) == network.Connected, Blocked: o.Blocked[cert.Org],
+		Connected: n.gate.member(id) && n.host.Network().Connectedness(id) == network.Connected, Blocked: o.Blocked[cert.Org],
 	}
 	for _, c := range o.Communities {
 		if m, is := c.Members[cert.Org]; is {
@@ -263,7 +263,7 @@ func explain(err string) string {
 			return e.words
 		}
 	}
-	return err
+	return "it cannot be reached: " + err[strings.LastIndex(err, ": ")+1:]
 }
 
 // AddPeer remembers an address of a node, given as a multiaddr that ends in
@@ -354,7 +354,7 @@ func (n *Node) Block(ctx context.Context, org protocol.Org, reason string) error
 	}
 	n.learn(func(k *knowledge) { k.blocked[org] = true })
 	for node, cert := range n.look().Nodes {
-		if cert.Org == org {
+		if cert.Org == org && n.off&guardDoor == 0 {
 			n.cut(PeerID(node))
 		}
 	}
@@ -386,7 +386,7 @@ func (n *Node) wantAgain(ctx context.Context, org protocol.Org) error {
 				return err
 			}
 			if _, body := n.store.Has(b.ID()); body == storage.Declined {
-				again = append(again, storage.Entry{Bulletin: b, Body: storage.Absent, Reason: "released", Received: time.Now()})
+				again = append(again, storage.Entry{Bulletin: b, Body: storage.Absent, Reason: "released", Again: true})
 			}
 		}
 	}

@@ -13,6 +13,20 @@ import (
 // carries CLEAR and GREEN to the members of one community; everything else is
 // sent to one peer at a time, and asked of trust at that moment.
 
+// A guard is one of the things that keep content from those who may not have
+// it. Each is tested with the others switched off, since any of them would hide
+// that another is missing.
+type guard uint8
+
+const (
+	guardDoor         guard = 1 << iota // who may stay connected
+	guardSubscription                   // whose subscriptions the router takes
+	guardMesh                           // whom it lets into the mesh, and answers
+	guardInspector                      // whose messages it looks at
+	guardStream                         // whose sync streams are answered
+	guardRelease                        // trust, asked at the moment of sending
+)
+
 // announce gossips one of our own bulletins, whole when it is small, else its
 // header: whoever wants the body asks us for it. It is a hint: what gossip
 // loses, sync brings.
@@ -57,7 +71,7 @@ func (n *Node) releaseTo(b *protocol.Bulletin, to peer.ID) []byte {
 	if !ok {
 		return nil
 	}
-	if v := n.look().MayReceive(&b.Header, node, time.Now()); !v.Allowed {
+	if v := n.look().MayReceive(&b.Header, node, time.Now()); !v.Allowed && n.off&guardRelease == 0 {
 		n.counters.withheld.Add(1)
 		n.log.Debug("withheld", "id", b.ID(), "peer", to, "rule", v.Rule)
 		return nil

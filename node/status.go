@@ -63,7 +63,7 @@ type Status struct {
 func (n *Node) Status() Status {
 	stats := n.store.Stats()
 	return Status{
-		Org: n.title, Node: n.host.ID().String(), Objects: stats.Objects, Claims: stats.Claims, Bulletins: stats.Headers,
+		Org: n.title, Node: n.host.ID().String(), Objects: stats.Live, Claims: stats.Claims, Bulletins: stats.Headers,
 		Position: n.store.Position(), Peers: n.Peers(), Communities: n.Communities(), Origins: n.origins(),
 		Queues: n.Queues(), Counts: n.Counts(),
 	}

@@ -45,8 +45,8 @@ func (n *Node) Submit(ctx context.Context, s Submission) ([]Receipt, []Refusal, 
 	issue := protocol.Header{Kind: protocol.Objects, Community: s.Community, TLP: s.TLP, PAP: s.PAP}
 	var receipts []Receipt
 	var refusals []Refusal
-	var parts [][][]byte
-	var sizes []int
+	var parts []part
+	var places []int // which part each receipt is in
 	size := 0
 	scope, now := n.scope(issue), time.Now()
 	for i, d := range s.Drafts {
@@ -55,12 +55,12 @@ func (n *Node) Submit(ctx context.Context, s Submission) ([]Receipt, []Refusal, 
 			refusals = append(refusals, Refusal{i, err.Error()})
 			continue
 		}
-		if len(parts) == 0 || len(parts[len(parts)-1]) >= protocol.MaxObjects || size+len(o.Raw) > softBody {
-			parts, size = append(parts, nil), 0
+		if len(parts) == 0 || len(parts[len(parts)-1].objects) >= protocol.MaxObjects || size+len(o.Raw) > softBody {
+			parts, size = append(parts, part{}), 0
 		}
-		last := len(parts) - 1
-		parts[last], size = append(parts[last], o.Raw), size+len(o.Raw)+64
-		receipts, sizes = append(receipts, Receipt{ID: o.ID, Claims: o.Claims}), append(sizes, last)
+		last := &parts[len(parts)-1]
+		last.objects, last.parsed, size = append(last.objects, o.Raw), append(last.parsed, o), size+len(o.Raw)+64
+		receipts, places = append(receipts, Receipt{ID: o.ID, Claims: o.Claims}), append(places, len(parts)-1)
 	}
 	if len(parts) == 0 {
 		return nil, refusals, nil
@@ -70,7 +70,7 @@ func (n *Node) Submit(ctx context.Context, s Submission) ([]Receipt, []Refusal, 
 		return nil, nil, err
 	}
 	for i := range receipts {
-		receipts[i].Bulletin = bulletins[sizes[i]].ID()
+		receipts[i].Bulletin = bulletins[places[i]].ID()
 	}
 	return receipts, refusals, nil
 }

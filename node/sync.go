@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -193,14 +194,19 @@ func (n *Node) openSync(ctx context.Context, p peer.ID) (*conversation, error) {
 // serveSync answers: either a session, or single requests for bodies.
 func (n *Node) serveSync(s network.Stream) {
 	p := s.Conn().RemotePeer()
-	if !n.gate.member(p) || !n.takeStream(p) {
+	if n.off&guardStream == 0 && !n.gate.member(p) || !n.takeStream(p) {
 		s.Reset()
 		return
 	}
 	defer n.leaveStream(p)
 	c := newConversation(n.ctx, s)
 	var err error
-	defer c.end(&err)
+	defer func() {
+		if err != nil {
+			n.log.Debug("sync answered", "peer", p, "err", err)
+		}
+		c.end(&err)
+	}()
 	first, err := c.read()
 	if err != nil {
 		return
@@ -340,6 +346,9 @@ func (n *Node) take(c *conversation) (news int, err error) {
 			return news, fmt.Errorf("%w sync: a bulletin was due", protocol.ErrInvalid)
 		}
 		b, err := protocol.Open(f.Bulletin)
+		if errors.Is(err, protocol.ErrUnsupported) { // of a later version: a gap until we are
+			continue
+		}
 		if err != nil {
 			return news, err
 		}

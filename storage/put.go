@@ -18,6 +18,7 @@ type Entry struct {
 	From     protocol.Node      // who handed it over; zero: ourselves
 	Received time.Time          // zero: now
 	Own      bool               // our own word: the head file says so before Put returns
+	Again    bool               // a body that was declined is wanted after all: with Body Absent
 
 	// Objects may carry what [stix.Parse] made of the bulletin's objects, one
 	// each in their order, so that it need not be done again.
@@ -93,6 +94,7 @@ type job struct {
 	number   uint64
 	replaces bool // the body replaces a damaged one
 	idle     bool // nothing is to be written
+	again    bool // a declined body is wanted after all
 }
 
 // content is a body made ready to be written.
@@ -116,7 +118,7 @@ func (s *Store) prepare(e *Entry) (*job, error) {
 	}
 	r := &record{state: e.Body, own: e.Own, from: e.From, received: protocol.Millis(received), reason: e.Reason, bulletin: b.HeaderOnly()}
 	r.body.expires = forever
-	j := &job{record: r, stream: b.Header.Stream().ID(), place: b.Header.Position(), done: make(chan struct{})}
+	j := &job{record: r, stream: b.Header.Stream().ID(), place: b.Header.Position(), again: e.Again, done: make(chan struct{})}
 	header, _ := b.HeaderBytes()
 	j.size = int64(len(header)+len(e.Reason)) + 3*writeCosts
 	if e.Body == Held && !b.HasBody() {

@@ -169,3 +169,32 @@ func TestPutAndRead(t *testing.T) {
 }
 
 func testLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// TestDeclinedIsWantedAgain: only an entry that says so turns a declined body
+// into a wanted one; the same header coming by again does not.
+func TestDeclinedIsWantedAgain(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{Small: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	b := newAuthor("bank").issue(t, green(0), indicator(t, "203.0.113.7")).HeaderOnly()
+	for _, step := range []struct {
+		entry Entry
+		want  BodyState
+	}{
+		{Entry{Bulletin: b, Body: Declined}, Declined},
+		{Entry{Bulletin: b, Body: Absent}, Declined},
+		{Entry{Bulletin: b, Body: Absent, Again: true}, Absent},
+	} {
+		if _, err := s.Put(context.Background(), step.entry); err != nil {
+			t.Fatal(err)
+		}
+		if _, state := s.Has(b.ID()); state != step.want {
+			t.Errorf("after %+v: %s, want %s", step.entry.Body, state, step.want)
+		}
+	}
+	if wanted := s.Wanted(10); len(wanted) != 1 || wanted[0] != b.ID() {
+		t.Errorf("wanted %v", wanted)
+	}
+}

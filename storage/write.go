@@ -176,7 +176,7 @@ func (j *job) plan(s *Store) {
 		case j.content != nil && wanted:
 			j.replaces = b.damaged
 			j.content.place.number = s.take()
-		case r.state != Absent && r.state != Held && b.state == Absent:
+		case r.state != Absent && r.state != Held && b.state == Absent, j.again && r.state == Absent && b.state == Declined:
 			j.content = nil
 		default:
 			j.idle, j.content = true, nil

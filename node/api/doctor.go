@@ -44,15 +44,15 @@ func checkCommunities(s node.Status) Check {
 	alone := 0
 	names := []string{}
 	for _, c := range s.Communities {
-		names = append(names, fmt.Sprintf("%s (%d members)", c.Name, len(c.Members)))
+		names = append(names, fmt.Sprintf("%s, members: %d", c.Name, len(c.Members)))
 		if len(c.Members) <= 1 {
 			alone++
 		}
 	}
 	if alone == len(s.Communities) {
-		return Check{"community", false, strings.Join(names, ", ") + ": nobody else is in it yet", "`tocsin invite` makes a token for another organisation"}
+		return Check{"community", false, strings.Join(names, "; ") + ": nobody else is in it yet", "`tocsin invite` makes a token for another organisation"}
 	}
-	return Check{"community", true, strings.Join(names, ", "), ""}
+	return Check{"community", true, strings.Join(names, "; "), ""}
 }
 
 func checkListening(id node.Identity) Check {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -59,7 +60,7 @@ func (f *Federation) raw(m *member, addr ma.Multiaddr, reaches []string) *Raw {
 		f.check(err)
 	}
 	r := &Raw{f: f, Org: m.org, Key: m.key, Cert: m.cert, Host: h}
-	f.t.Cleanup(func() { h.Close() })
+	f.closers = append(f.closers, func() { h.Close() })
 	return r
 }
 
@@ -87,6 +88,7 @@ func (r *Raw) Listen(topic string, protocols ...libp2p.ID) *Tap {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	options := []pubsub.Option{
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithNoAuthor(),
+		pubsub.WithMessageIdFn(func(m *pb.Message) string { return string(m.GetData()) }),
 		pubsub.WithLogger(quiet), pubsub.WithRPCLogger(quiet),
 		pubsub.WithGossipSubProtocols(protocols, func(f pubsub.GossipSubFeature, p libp2p.ID) bool { return p != pubsub.FloodSubID }),
 	}
@@ -111,7 +113,7 @@ func (r *Raw) Listen(topic string, protocols ...libp2p.ID) *Tap {
 			}
 		}
 	}()
-	r.f.t.Cleanup(func() { cancel(); <-done })
+	r.f.closers = append(r.f.closers, func() { cancel(); <-done })
 	return tap
 }
 
@@ -147,12 +149,16 @@ func (r *Raw) Sync(org string, frames ...protocol.SyncFrame) ([]protocol.SyncFra
 	if err != nil {
 		return nil, err
 	}
-	defer s.Reset()
-	for _, f := range frames {
-		if err := protocol.WriteFrame(s, f); err != nil {
-			return nil, err
+	wrote := make(chan struct{})
+	go func() { // while reading: neither side waits for the other
+		defer close(wrote)
+		for _, f := range frames {
+			if protocol.WriteFrame(s, f) != nil {
+				return
+			}
 		}
-	}
+	}()
+	defer func() { s.Reset(); <-wrote }()
 	var got []protocol.SyncFrame
 	for {
 		f, err := protocol.ReadFrame[protocol.SyncFrame](s, protocol.MaxFrame)
@@ -187,7 +193,7 @@ func (r *Raw) stream(org string, id libp2p.ID) (network.Stream, error) {
 		return nil, err
 	}
 	stop := time.AfterFunc(5*time.Second, func() { s.Reset() })
-	r.f.t.Cleanup(func() { stop.Stop() })
+	r.f.closers = append(r.f.closers, func() { stop.Stop() })
 	return s, nil
 }
 

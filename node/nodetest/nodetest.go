@@ -32,6 +32,8 @@ type Federation struct {
 	orgs   map[string]*member
 	option func(org string, c *node.Config)
 	next   int // addresses given out
+
+	closers []func() // of hostile hosts
 }
 
 // A member is one organisation with its node.
@@ -67,6 +69,7 @@ func New(t *testing.T, graph string, options ...Option) *Federation {
 	}
 	t.TempDir() // made before the cleanup is registered, so that it outlives the stores
 	t.Cleanup(f.close)
+	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // costs nothing before the first node runs
 	for _, name := range g.orgs {
 		f.orgs[name] = f.found(name)
 		f.start(f.orgs[name])
@@ -280,6 +283,7 @@ func (f *Federation) Stop(org string) {
 	f.t.Helper()
 	m := f.member(org)
 	f.unlink(m)
+	time.Sleep(10 * time.Millisecond) // the routers notice before the host goes
 	f.check(m.node.Close())
 	f.check(m.store.Close())
 	m.running = false
@@ -321,7 +325,25 @@ func (f *Federation) Restart(org string) {
 	}
 }
 
+// close takes all connections down before the hosts, so that no router opens
+// another stream to a host that is going.
 func (f *Federation) close() {
+	for _, links := range f.net.Links() {
+		for _, link := range links {
+			for l := range link {
+				f.net.Unlink(l)
+			}
+		}
+	}
+	for _, h := range f.net.Hosts() {
+		for _, c := range h.Network().Conns() {
+			c.Close()
+		}
+	}
+	time.Sleep(time.Second)
+	for _, c := range f.closers {
+		c()
+	}
 	for _, m := range f.orgs {
 		if m.running {
 			m.node.Close()
