@@ -160,9 +160,7 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) error {
 func (n *Node) heed(bulletins []*protocol.Bulletin) {
 	n.learn(func(k *knowledge) {
 		for _, b := range bulletins {
-			if known := k.statements[b.Header.Community]; known != nil {
-				known[b.ID()] = b
-			}
+			k.take(b)
 		}
 	})
 	n.recall()

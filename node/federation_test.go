@@ -1,11 +1,16 @@
 package node_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/nodetest"
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
 )
 
 func TestGreenCrossesThreeHops(t *testing.T) {
@@ -15,8 +20,114 @@ func TestGreenCrossesThreeHops(t *testing.T) {
 			hospital -- vendor
 			vendor   -- university
 		`)
-		green := fed.Submit("bank", "203.0.113.7", protocol.Green)
+		for _, org := range fed.Orgs() { // each way
+			said := fed.Submit(org, org+".example", protocol.Green)
+			fed.Settle()
+			fed.HeldBy(said, fed.Orgs()...)
+		}
+	})
+}
+
+// ring draws n organisations, each linked to the next k.
+func ring(n, k int) (graph string, orgs []string) {
+	var b strings.Builder
+	for i := range n {
+		orgs = append(orgs, fmt.Sprintf("org%02d", i))
+		for j := 1; j <= k; j++ {
+			fmt.Fprintf(&b, "org%02d -- org%02d\n", i, (i+j)%n)
+		}
+	}
+	return b.String(), orgs
+}
+
+func TestSixtyFourNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		graph, orgs := ring(64, 8)
+		fed := nodetest.New(t, graph)
+		said := fed.Submit("org00", "203.0.113.7", protocol.Green)
 		fed.Settle()
-		fed.HeldBy(green, "bank", "hospital", "vendor", "university")
+		fed.HeldBy(said, orgs...)
+	})
+}
+
+// TestSyncBringsWhatGossipLost: what is said while a link is down, or right
+// after it came up, arrives all the same.
+func TestSyncBringsWhatGossipLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fed := nodetest.New(t, "bank -- hospital\nhospital -- vendor")
+		fed.Cut("hospital", "vendor")
+		lost := fed.Submit("bank", "lost.example", protocol.Green)
+		mine := fed.Submit("vendor", "mine.example", protocol.Clear)
+		fed.Settle()
+		fed.HeldBy(lost, "bank", "hospital")
+		fed.Heal("hospital", "vendor")
+		fed.Submit("bank", "at-once.example", protocol.Green)
+		time.Sleep(5 * time.Minute) // the redial's backoff
+		fed.HeldBy(lost, "bank", "hospital", "vendor")
+		fed.HeldBy(mine, "bank", "hospital", "vendor")
+	})
+}
+
+// TestLargeBodiesAreFetched: bodies too large for gossip are announced by
+// header and asked of whoever passed it on, over several hops.
+func TestLargeBodiesAreFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fed := nodetest.New(t, "bank -- hospital\nhospital -- vendor")
+		var drafts []stix.Draft
+		for i := range 3000 {
+			o := stix.Observable{Type: "domain-name", Value: fmt.Sprintf("host%d.example", i)}
+			drafts = append(drafts, stix.Draft{Indicator: stix.Indicator{Observable: o, Confidence: -1}, Confidence: -1})
+		}
+		said, refused, err := fed.Node("bank").Submit(t.Context(), node.Submission{Community: fed.Community(), TLP: protocol.Green, Drafts: drafts})
+		if err != nil || len(refused) > 0 || len(said) != 3000 {
+			t.Fatal(len(said), refused, err)
+		}
+		fed.Settle()
+		for _, i := range []int{0, 999, 1000, 2999} {
+			fed.HeldBy(said[i], "bank", "hospital", "vendor")
+		}
+		if wanted := fed.Node("vendor").Store().Wanted(10); len(wanted) > 0 {
+			t.Errorf("%d bodies are still wanted", len(wanted))
+		}
+	})
+}
+
+// TestEqualNodesSyncInOneRoundTrip: with nothing new, a session ends after the
+// digests.
+func TestEqualNodesSyncInOneRoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fed := nodetest.New(t, "bank -- hospital")
+		fed.Submit("bank", "203.0.113.7", protocol.Green)
+		time.Sleep(2 * time.Minute)
+		before := fed.Node("bank").Counts()
+		time.Sleep(10 * time.Minute)
+		after := fed.Node("bank").Counts()
+		sessions, equal := after["sync_sessions"]-before["sync_sessions"], after["sync_equal"]-before["sync_equal"]
+		if sessions < 5 || equal != sessions {
+			t.Errorf("%d sessions, %d of them ended with equal digests", sessions, equal)
+		}
+	})
+}
+
+// TestCertificateOfAnothersNode: a member introduces an organisation with a
+// certificate it made for somebody else's node key. The node's own word counts.
+func TestCertificateOfAnothersNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fed := nodetest.New(t, "bank -- hospital\nbank -- vendor")
+		raw := fed.Raw()
+		victim := fed.Node("hospital").Identity()
+		forged := protocol.Certify(raw.Org, victim.NodeKey, time.Now().Add(-time.Hour), time.Now().Add(1000*24*time.Hour))
+		if err := fed.Node("vendor").Introduce(t.Context(), fed.Community(), forged, "forger"); err != nil {
+			t.Fatal(err)
+		}
+		fed.Settle()
+		for _, p := range fed.Node("bank").Peers() {
+			if p.Node == victim.NodeKey && p.Org != victim.OrgKey {
+				t.Errorf("hospital's node is taken for one of %s", p.Name)
+			}
+		}
+		said := fed.Submit("hospital", "still.example", protocol.Green)
+		fed.Settle()
+		fed.HeldBy(said, "bank", "hospital", "vendor")
 	})
 }

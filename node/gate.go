@@ -1,12 +1,12 @@
 package node
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/control"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -118,30 +118,21 @@ func (g *Gate) InterceptSecured(_ network.Direction, p peer.ID, _ network.ConnMu
 // InterceptUpgraded has nothing to add.
 func (g *Gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
 
+// ed25519Prefix begins every libp2p identity of an Ed25519 key: an identity
+// multihash of the key in protobuf. It is written out because identities are
+// looked at for every message.
+const ed25519Prefix = "\x00\x24\x08\x01\x12\x20"
+
 // PeerID returns the libp2p identity of a node.
-func PeerID(n protocol.Node) peer.ID {
-	key, err := crypto.UnmarshalEd25519PublicKey(n[:])
-	if err != nil {
-		return ""
-	}
-	id, err := peer.IDFromPublicKey(key)
-	if err != nil {
-		return ""
-	}
-	return id
-}
+func PeerID(n protocol.Node) peer.ID { return peer.ID(ed25519Prefix + string(n[:])) }
 
 // NodeID returns the node a libp2p identity is, if it is one: an Ed25519 key
 // that proves something.
 func NodeID(p peer.ID) (protocol.Node, bool) {
-	key, err := p.ExtractPublicKey()
-	if err != nil || key.Type() != crypto.Ed25519 {
+	key, ok := strings.CutPrefix(string(p), ed25519Prefix)
+	if !ok || len(key) != len(protocol.Node{}) {
 		return protocol.Node{}, false
 	}
-	raw, err := key.Raw()
-	if err != nil || len(raw) != len(protocol.Node{}) {
-		return protocol.Node{}, false
-	}
-	n := protocol.Node(raw)
+	n := protocol.Node([]byte(key))
 	return n, protocol.CheckKey(n) == nil
 }

@@ -262,7 +262,7 @@ func (n *Node) welcomeNode(ctx context.Context, w io.Writer, community protocol.
 	if err := n.store.Table(tableCerts).Set(ctx, cert.Node[:], cert.Encode()); err != nil {
 		return err
 	}
-	n.learn(func(k *knowledge) { k.certs[cert.Node] = cert })
+	n.learn(func(k *knowledge) { learnCert(k.proven, cert) })
 	return n.handOver(ctx, w, community)
 }
 
@@ -373,12 +373,7 @@ func (n *Node) Adopt(ctx context.Context, charter *protocol.SignedCharter, state
 	if err := n.store.Table(tableCommunities).Set(ctx, idKey(charter.ID()), charter.Encode()); err != nil {
 		return err
 	}
-	n.learn(func(k *knowledge) {
-		k.charters[charter.ID()] = charter
-		if k.statements[charter.ID()] == nil {
-			k.statements[charter.ID()] = map[protocol.ID]*protocol.Bulletin{}
-		}
-	})
+	n.learn(func(k *knowledge) { k.follow(charter) })
 	for left := statements; len(left) > 0; {
 		var known []arrival
 		var unknown []*protocol.Bulletin

@@ -12,7 +12,6 @@ import (
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
-	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
@@ -101,10 +100,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 		shared: map[peer.ID][]protocol.ID{}, joining: map[peer.ID]int{}, streams: map[peer.ID]int{}, strangers: map[protocol.Org]map[peer.ID]bool{},
 		dials: map[protocol.Node]*dial{}, redial: make(chan struct{}, 1), enforce: make(chan struct{}, 1), arrived: make(chan arrival, 1024), fetches: make(chan fetch, 1024),
 		syncs: make(chan syncRequest, 256), guests: make(chan peer.ID, 64),
-		known: knowledge{
-			charters: map[protocol.ID]*protocol.SignedCharter{}, statements: map[protocol.ID]map[protocol.ID]*protocol.Bulletin{},
-			certs: map[protocol.Node]protocol.Certificate{}, addrs: map[protocol.Node][]ma.Multiaddr{}, petnames: map[protocol.Org]string{}, blocked: map[protocol.Org]bool{},
-		},
+		known: newKnowledge(),
 	}
 	if n.links == 0 {
 		n.links = 16

@@ -25,14 +25,76 @@ type outlook struct {
 	petnames map[protocol.Org]string
 }
 
-// knowledge is what outlooks are made of. n.mu guards it.
+// knowledge is what outlooks are made of. n.mu guards it. Statements are read
+// once, when they come.
 type knowledge struct {
-	charters   map[protocol.ID]*protocol.SignedCharter
-	statements map[protocol.ID]map[protocol.ID]*protocol.Bulletin // community, bulletin
-	certs      map[protocol.Node]protocol.Certificate
-	addrs      map[protocol.Node][]ma.Multiaddr // told by people and by joins
-	petnames   map[protocol.Org]string
-	blocked    map[protocol.Org]bool
+	lore     map[protocol.ID]*lore
+	proven   map[protocol.Node]protocol.Certificate // the node itself showed it
+	hearsay  map[protocol.Node]protocol.Certificate // an introduction did
+	told     map[protocol.Node][]ma.Multiaddr       // addresses told by people and by joins
+	present  map[protocol.Node]presence             // addresses told by the nodes themselves
+	petnames map[protocol.Org]string
+	blocked  map[protocol.Org]bool
+}
+
+// lore is what is known of one community.
+type lore struct {
+	charter   *protocol.SignedCharter
+	history   trust.History
+	taken     map[protocol.ID]bool // bulletins
+	community *trust.Community     // nil: to be computed anew
+}
+
+type presence struct {
+	issued uint64
+	addrs  []ma.Multiaddr
+}
+
+func newKnowledge() knowledge {
+	return knowledge{
+		lore: map[protocol.ID]*lore{}, proven: map[protocol.Node]protocol.Certificate{}, hearsay: map[protocol.Node]protocol.Certificate{},
+		told: map[protocol.Node][]ma.Multiaddr{}, present: map[protocol.Node]presence{},
+		petnames: map[protocol.Org]string{}, blocked: map[protocol.Org]bool{},
+	}
+}
+
+// follow begins to take a community's statements.
+func (k *knowledge) follow(charter *protocol.SignedCharter) {
+	if k.lore[charter.ID()] == nil {
+		k.lore[charter.ID()] = &lore{charter: charter, history: trust.History{Charter: charter.Charter}, taken: map[protocol.ID]bool{}}
+	}
+}
+
+// take reads a statements bulletin. Its own certificate is proven: the node
+// signed the header with it. That of an introduction is hearsay: an
+// organisation's key alone made it, and it might name somebody else's node; it
+// stands only until the node itself speaks.
+func (k *knowledge) take(b *protocol.Bulletin) {
+	l := k.lore[b.Header.Community]
+	if l == nil || l.taken[b.ID()] {
+		return
+	}
+	l.taken[b.ID()] = true
+	node := b.Header.Certificate.Node
+	learnCert(k.proven, b.Header.Certificate)
+	for i, object := range b.Objects() {
+		s, err := protocol.DecodeStatement(object)
+		if err != nil {
+			continue // it says nothing
+		}
+		if l.history.Add(b.Header.Community, b, i, s) {
+			l.community = nil
+		}
+		if s.Introduction != nil {
+			learnCert(k.hearsay, s.Introduction.Certificate)
+		}
+		if s.Presence != nil && s.Presence.Certificate.Node == node {
+			learnCert(k.proven, s.Presence.Certificate)
+			if b.Header.Issued >= k.present[node].issued {
+				k.present[node] = presence{b.Header.Issued, parseAddrs(s.Presence.Addrs)}
+			}
+		}
+	}
 }
 
 func (o *outlook) connect(p peer.ID) trust.Verdict {
@@ -82,52 +144,27 @@ func (k *knowledge) outlook(self protocol.Certificate) *outlook {
 		View: trust.View{
 			Self:        self.Org,
 			Communities: map[protocol.ID]*trust.Community{},
-			Nodes:       map[protocol.Node]protocol.Certificate{},
+			Nodes:       maps.Clone(k.hearsay),
 			Blocked:     maps.Clone(k.blocked),
 		},
 		topics:   map[string]protocol.ID{},
-		charters: maps.Clone(k.charters),
-		addrs:    maps.Clone(k.addrs),
+		charters: map[protocol.ID]*protocol.SignedCharter{},
+		addrs:    maps.Clone(k.told),
 		petnames: maps.Clone(k.petnames),
 	}
-	hearsay := map[protocol.Node]protocol.Certificate{}
-	learnCert(o.Nodes, self)
-	for _, c := range k.certs {
-		learnCert(o.Nodes, c)
+	maps.Copy(o.Nodes, k.proven)
+	o.Nodes[self.Node] = self
+	for node, p := range k.present {
+		o.addrs[node] = p.addrs
 	}
-	for id, charter := range k.charters {
-		history := trust.ReadHistory(charter, maps.Values(k.statements[id]))
-		o.Communities[id] = trust.NewCommunity(history)
+	for id, l := range k.lore {
+		if l.community == nil {
+			l.community = trust.NewCommunity(l.history)
+		}
+		o.Communities[id], o.charters[id] = l.community, l.charter
 		o.topics[protocol.TopicOf(id)] = id
-		for _, b := range k.statements[id] {
-			o.learnNodes(b, hearsay)
-		}
-	}
-	for node, c := range hearsay {
-		if _, proven := o.Nodes[node]; !proven {
-			o.Nodes[node] = c
-		}
 	}
 	return o
-}
-
-// learnNodes takes certificates and addresses from a statements bulletin. Its
-// own certificate is proven: the node signed the header with it. That of an
-// introduction is hearsay: an organisation's key alone made it, and it might
-// name somebody else's node; it stands only until the node itself speaks.
-func (o *outlook) learnNodes(b *protocol.Bulletin, hearsay map[protocol.Node]protocol.Certificate) {
-	learnCert(o.Nodes, b.Header.Certificate)
-	for _, object := range b.Objects() {
-		s, err := protocol.DecodeStatement(object)
-		switch {
-		case err != nil:
-		case s.Introduction != nil:
-			learnCert(hearsay, s.Introduction.Certificate)
-		case s.Presence != nil && s.Presence.Certificate.Node == b.Header.Certificate.Node:
-			learnCert(o.Nodes, s.Presence.Certificate)
-			o.addrs[b.Header.Certificate.Node] = parseAddrs(s.Presence.Addrs)
-		}
-	}
 }
 
 // learnCert keeps the certificate that lasts longest, so that the order of
@@ -176,8 +213,7 @@ func (n *Node) load(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("community %x: %w", key, err)
 		}
-		k.charters[charter.ID()] = charter
-		k.statements[charter.ID()] = map[protocol.ID]*protocol.Bulletin{}
+		k.follow(charter)
 	}
 	for key, value := range n.store.Table(tablePetnames).All() {
 		k.petnames[protocol.Org(key)] = string(value)
@@ -186,20 +222,18 @@ func (n *Node) load(ctx context.Context) error {
 		k.blocked[protocol.Org(key)] = true
 	}
 	for key, value := range n.store.Table(tableAddrs).All() {
-		k.addrs[protocol.Node(key)] = parseAddrs(strings.Split(string(value), "\n"))
+		k.told[protocol.Node(key)] = parseAddrs(strings.Split(string(value), "\n"))
 	}
 	for _, value := range n.store.Table(tableCerts).All() {
 		if c, err := protocol.DecodeCertificate(value); err == nil {
-			k.certs[c.Node] = c
+			learnCert(k.proven, c)
 		}
 	}
 	for b, err := range n.store.Statements(protocol.ID{}) {
 		if err != nil {
 			return fmt.Errorf("statements: %w", err)
 		}
-		if known := k.statements[b.Header.Community]; known != nil {
-			known[b.ID()] = b
-		}
+		k.take(b)
 	}
 	return ctx.Err()
 }

@@ -286,7 +286,7 @@ func (n *Node) rememberAddrs(ctx context.Context, node protocol.Node, addrs []st
 	if err := n.store.Table(tableAddrs).Set(ctx, node[:], []byte(strings.Join(addrs, "\n"))); err != nil {
 		return err
 	}
-	n.learn(func(k *knowledge) { k.addrs[node] = parseAddrs(addrs) })
+	n.learn(func(k *knowledge) { k.told[node] = parseAddrs(addrs) })
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -171,7 +172,7 @@ func (n *Node) syncWith(ctx context.Context, p peer.ID) (news int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if news, err = n.pull(c, theirs); err != nil {
+	if news, err = n.pull(c, mine, theirs); err != nil {
 		return news, err
 	}
 	return news, n.answer(c)
@@ -246,8 +247,7 @@ func (n *Node) serveSession(c *conversation, theirDigest protocol.ID) (int, erro
 	if err := n.answer(c); err != nil {
 		return 0, err
 	}
-	news, err := n.pull(c, theirs)
-	return news, err
+	return n.pull(c, mine, theirs)
 }
 
 // summaries returns what we hold of the streams both sides may see.
@@ -274,13 +274,18 @@ func incomplete(summaries []protocol.Summary) bool {
 
 // pull asks for what the other side's summaries show and we lack: statements
 // first, since they decide whom we know.
-func (n *Node) pull(c *conversation, theirs []protocol.Summary) (news int, err error) {
+func (n *Node) pull(c *conversation, mine, theirs []protocol.Summary) (news int, err error) {
+	held := map[protocol.ID]protocol.Summary{}
+	for _, s := range mine {
+		held[s.Stream.ID()] = s
+	}
 	for _, kind := range []protocol.Kind{protocol.Statements, protocol.Objects} {
 		for _, s := range theirs {
 			if s.Stream.Kind != kind {
 				continue
 			}
-			got, err := n.pullStream(c, s)
+			id := s.Stream.ID()
+			got, err := n.pullStream(c, id, n.missing(held[id], s))
 			news += got
 			if err != nil {
 				return news, err
@@ -291,13 +296,11 @@ func (n *Node) pull(c *conversation, theirs []protocol.Summary) (news int, err e
 	return news + got, err
 }
 
-func (n *Node) pullStream(c *conversation, theirs protocol.Summary) (int, error) {
-	ranges := n.missing(theirs)
+func (n *Node) pullStream(c *conversation, stream protocol.ID, ranges []protocol.Range) (int, error) {
 	if len(ranges) == 0 {
 		return 0, nil
 	}
-	w := protocol.Want{Stream: theirs.Stream.ID(), Ranges: ranges}
-	if err := c.write(protocol.SyncFrame{Want: &w}); err != nil {
+	if err := c.write(protocol.SyncFrame{Want: &protocol.Want{Stream: stream, Ranges: ranges}}); err != nil {
 		return 0, err
 	}
 	return n.take(c)
@@ -305,12 +308,10 @@ func (n *Node) pullStream(c *conversation, theirs protocol.Summary) (int, error)
 
 // missing returns the ranges of a stream to ask for: our gaps, and what lies
 // between what we hold and each of their heads that we do not.
-func (n *Node) missing(theirs protocol.Summary) []protocol.Range {
-	id := theirs.Stream.ID()
-	var ranges []protocol.Range
+func (n *Node) missing(mine, theirs protocol.Summary) []protocol.Range {
+	ranges := slices.Clone(mine.Gaps)
 	var newest protocol.Position
-	for _, mine := range n.store.Summaries(func(s protocol.Stream) bool { return s.ID() == id }) {
-		ranges = append(ranges, mine.Gaps...)
+	if len(mine.Heads) > 0 {
 		newest = mine.Heads[len(mine.Heads)-1].Position
 	}
 	for _, h := range theirs.Heads {
@@ -345,6 +346,9 @@ func (n *Node) take(c *conversation) (news int, err error) {
 		case f.Bulletin == nil:
 			return news, fmt.Errorf("%w sync: a bulletin was due", protocol.ErrInvalid)
 		}
+		if id, body, err := protocol.Peek(f.Bulletin); err == nil && n.have(id, body) {
+			continue
+		}
 		b, err := protocol.Open(f.Bulletin)
 		if errors.Is(err, protocol.ErrUnsupported) { // of a later version: a gap until we are
 			continue
@@ -359,6 +363,13 @@ func (n *Node) take(c *conversation) (news int, err error) {
 			}
 		}
 	}
+}
+
+// have reports whether a bulletin would bring nothing: cheaper to know than
+// its signature is to verify.
+func (n *Node) have(id protocol.ID, body bool) bool {
+	held, state := n.store.Has(id)
+	return held && (!body || state == storage.Held)
 }
 
 // pullBodies asks for bodies of headers we hold, of the streams the other side

@@ -105,6 +105,19 @@ func Open(b []byte) (*Bulletin, error) {
 	return bulletin.WithBody(w.Body)
 }
 
+// Peek returns the id a wire form claims to have and whether it carries a
+// body, without verifying anything: for passing over what is held already.
+func Peek(b []byte) (id ID, body bool, err error) {
+	var w wire
+	if len(b) > MaxWire {
+		return id, false, fmt.Errorf("%w bulletin: %d bytes, at most %d are allowed", ErrInvalid, len(b), MaxWire)
+	}
+	if err := decMode.Unmarshal(b, &w); err != nil {
+		return id, false, fmt.Errorf("%w bulletin: %v", ErrInvalid, err)
+	}
+	return sha256.Sum256(w.Header), w.Body != nil, nil
+}
+
 // OpenHeader verifies a header and its signature. It keeps header.
 func OpenHeader(header []byte, sig Signature) (*Bulletin, error) {
 	b, err := Reopen(header, sig)

@@ -2,7 +2,6 @@ package trust
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 	"time"
 
@@ -33,25 +32,9 @@ type History struct {
 	Removals      []Removal
 }
 
-// ReadHistory collects the statements of a community from its bulletins.
-// Statements that do not decode are passed over: they say nothing.
-func ReadHistory(charter *protocol.SignedCharter, bulletins iter.Seq[*protocol.Bulletin]) History {
-	h := History{Charter: charter.Charter}
-	community := charter.ID()
-	for b := range bulletins {
-		if b.Header.Kind != protocol.Statements || b.Header.Community != community {
-			continue
-		}
-		for i, object := range b.Objects() {
-			if s, err := protocol.DecodeStatement(object); err == nil {
-				h.add(community, b, i, s)
-			}
-		}
-	}
-	return h
-}
-
-func (h *History) add(community protocol.ID, b *protocol.Bulletin, i int, s protocol.Statement) {
+// Add takes one statement of the community's, object i of a bulletin. It
+// reports whether it bears on who the members are.
+func (h *History) Add(community protocol.ID, b *protocol.Bulletin, i int, s protocol.Statement) bool {
 	switch {
 	case s.Introduction != nil:
 		h.Introductions = append(h.Introductions, Introduction{
@@ -64,7 +47,10 @@ func (h *History) add(community protocol.ID, b *protocol.Bulletin, i int, s prot
 			r.By = append(r.By, by.Org)
 		}
 		h.Removals = append(h.Removals, r)
+	default:
+		return false
 	}
+	return true
 }
 
 // A Member is why an organisation belongs.

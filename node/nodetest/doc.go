@@ -23,7 +23,7 @@
 //
 // All but strangers are members of one community, called isac, founded by the
 // first organisation named, which introduced the others. Those linked have
-// compared fingerprints and call each other by name.
+// compared fingerprints and call each other by name (up to 16 organisations).
 //
 // [Raw] is a hostile host: it speaks the protocols without the rules.
 package nodetest

@@ -12,6 +12,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peerstore"
 	mocknet "github.com/libp2p/go-libp2p/p2p/net/mock"
 	ma "github.com/multiformats/go-multiaddr"
 
@@ -20,6 +21,10 @@ import (
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
 )
+
+// manyOrgs is from how many organisations on nobody is given a name: in a
+// crowd only delivery is looked at.
+const manyOrgs = 16
 
 // Community is the name of the community all members are in.
 const Community = "isac"
@@ -162,6 +167,9 @@ func (f *Federation) introduce() {
 			f.check(m.node.SetName(ctx, protocol.OrgOf(founder.org), founder.name))
 		}
 	}
+	if len(f.graph.orgs) > manyOrgs {
+		return
+	}
 	for _, l := range f.graph.links {
 		f.acquaint(l[0], l[1])
 		f.acquaint(l[1], l[0])
@@ -274,8 +282,8 @@ func (f *Federation) Heal(a, b string) {
 	if !slices.Contains(f.graph.links, [2]string{a, b}) && !slices.Contains(f.graph.links, [2]string{b, a}) {
 		f.graph.links = append(f.graph.links, [2]string{a, b})
 	}
-	f.check(ma.node.AddPeer(f.t.Context(), mb.addr.String()+"/p2p/"+mb.host.ID().String()))
-	f.check(mb.node.AddPeer(f.t.Context(), ma.addr.String()+"/p2p/"+ma.host.ID().String()))
+	ma.host.Peerstore().AddAddr(mb.host.ID(), mb.addr, peerstore.PermanentAddrTTL)
+	mb.host.Peerstore().AddAddr(ma.host.ID(), ma.addr, peerstore.PermanentAddrTTL)
 }
 
 // Stop takes a node down in good order.
