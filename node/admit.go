@@ -3,6 +3,9 @@ package node
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -48,21 +51,41 @@ func (n *Node) runAdmit() {
 // receive judges what others handed us and stores what may come in. It returns
 // how many bulletins, or bodies of known ones, are new.
 func (n *Node) receive(ctx context.Context, batch []arrival) (news int, err error) {
-	var entries []storage.Entry
-	for _, a := range batch {
-		if e, ok := n.judge(a); ok {
-			entries = append(entries, e)
-		}
-	}
-	before := n.counters.admitted.Load()
-	err = n.admit(ctx, entries)
-	news = int(n.counters.admitted.Load() - before)
+	entries := n.judgeAll(batch)
+	news, err = n.admit(ctx, entries)
 	for _, e := range entries {
 		if err == nil && e.Body == storage.Absent {
 			n.fetchSoon(e.Bulletin.ID(), PeerID(e.From))
 		}
 	}
 	return news, err
+}
+
+// judgeAll judges a batch, on as many cores as there are: reading the objects
+// is most of the work of taking a bulletin in.
+func (n *Node) judgeAll(batch []arrival) []storage.Entry {
+	type judged struct {
+		entry storage.Entry
+		ok    bool
+	}
+	results := make([]judged, len(batch))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(len(batch), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(batch)); i = next.Add(1) - 1 {
+				results[i].entry, results[i].ok = n.judge(batch[i])
+			}
+		})
+	}
+	wg.Wait()
+	var entries []storage.Entry
+	for _, r := range results {
+		if r.ok {
+			entries = append(entries, r.entry)
+		}
+	}
+	return entries
 }
 
 // judge asks trust, and turns its answer into an entry for the store.
@@ -95,52 +118,45 @@ func (n *Node) judge(a arrival) (storage.Entry, bool) {
 
 // bodyState says whether a body can be kept. One that its author signed but
 // that is no list of STIX objects under its label is declined, not held; the
-// header keeps its place, so that nobody waits for it.
+// header keeps its place, so that nobody waits for it. Statements are kept
+// whatever they say: a later version may understand more of them.
 func bodyState(b *protocol.Bulletin, rule string) (storage.BodyState, string, []stix.Object) {
 	if !b.Whole() {
 		return storage.Absent, "incomplete", nil
 	}
+	if b.Header.Kind == protocol.Statements {
+		return storage.Held, rule, nil
+	}
 	var objects []stix.Object
 	for i, bytes := range b.Objects() {
-		o, err := readObject(b.Header.Kind, b.Header.TLP, bytes)
+		o, err := stix.Parse(bytes)
+		if err == nil {
+			err = protocol.CheckMarkings(b.Header.TLP, o.MarkingRefs)
+		}
 		if err != nil {
 			return storage.Declined, fmt.Sprintf("malformed: object %d: %v", i, err), nil
 		}
 		objects = append(objects, o)
 	}
-	if b.Header.Kind == protocol.Statements {
-		objects = nil
-	}
 	return storage.Held, rule, objects
 }
 
-func readObject(kind protocol.Kind, label protocol.TLP, object []byte) (stix.Object, error) {
-	if kind == protocol.Statements {
-		_, err := protocol.DecodeStatement(object)
-		return stix.Object{}, err
-	}
-	o, err := stix.Parse(object)
-	if err != nil {
-		return o, err
-	}
-	return o, protocol.CheckMarkings(label, o.MarkingRefs)
-}
-
 // admit is the only way into the store, for our own word and for others'.
-// It returns once everything is durable.
-func (n *Node) admit(ctx context.Context, entries []storage.Entry) error {
+// It returns once everything is durable, with how many entries brought news.
+func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, err error) {
 	if len(entries) == 0 {
-		return nil
+		return 0, nil
 	}
 	results, err := n.store.Put(ctx, entries...)
 	if err != nil {
-		return fmt.Errorf("store %d bulletins: %w", len(entries), err)
+		return 0, fmt.Errorf("store %d bulletins: %w", len(entries), err)
 	}
 	var statements []*protocol.Bulletin
 	for i, r := range results {
 		b := entries[i].Bulletin
 		if r.New || r.BodyNew {
 			n.counters.admitted.Add(1)
+			news++
 		}
 		if r.BodyNew && b.Header.Kind == protocol.Statements {
 			statements = append(statements, b)
@@ -153,7 +169,7 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) error {
 	if len(statements) > 0 {
 		n.heed(statements)
 	}
-	return nil
+	return news, nil
 }
 
 // heed puts new statements in force.

@@ -127,7 +127,7 @@ func (a *author) write(jobs []job) {
 			})
 		}
 	}
-	err := a.n.admit(a.n.ctx, entries)
+	_, err := a.n.admit(a.n.ctx, entries)
 	if err != nil { // numbers were used that may or may not be stored
 		a.open(a.epoch)
 		clear(a.next)

@@ -135,14 +135,16 @@ func (n *Node) dialNode(node protocol.Node, addrs []ma.Multiaddr) {
 	err := n.host.Connect(ctx, peer.AddrInfo{ID: PeerID(node), Addrs: addrs})
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	d := n.dials[node]
-	if err == nil {
-		*d = dial{ok: time.Now(), next: time.Now().Add(rand.N(2*backoffMin) + backoffMin)}
-		return
+	d := &dial{ok: time.Now(), next: time.Now().Add(rand.N(2*backoffMin) + backoffMin)}
+	if err != nil {
+		if was := n.dials[node]; was != nil { // a join may have begun anew meanwhile
+			*d = *was
+		}
+		d.failures++
+		d.err = err.Error()
+		d.next = time.Now().Add(rand.N(min(backoffMax, backoffMin<<min(d.failures, 10))) + backoffMin/2)
 	}
-	d.failures++
-	d.err = err.Error()
-	d.next = time.Now().Add(rand.N(min(backoffMax, backoffMin<<min(d.failures, 10))) + backoffMin/2)
+	n.dials[node] = d
 }
 
 // randomMember returns a random member's node to sync with: connected, or
@@ -249,6 +251,7 @@ func (n *Node) problem(o *outlook, node protocol.Node) (string, int) {
 // explain turns the network's error into what to do.
 func explain(err string) string {
 	for _, e := range []struct{ has, words string }{
+		{"no addresses", "no address is known: it must dial us, or tell us with `tocsin peer add ADDR`"},
 		{"connection refused", "nothing listens at its address: is it running, and is the port right?"},
 		{"i/o timeout", "no answer from its address: a firewall, or it is down"},
 		{"context deadline exceeded", "no answer from its address: a firewall, or it is down"},
@@ -257,13 +260,14 @@ func explain(err string) string {
 		{"no route to host", "no route to its address"},
 		{"network is unreachable", "no route to its address"},
 		{"connection reset", "it closed the connection: it may not know us, or has blocked us"},
+		{"dial backoff", "it could not be reached a moment ago: it is tried again"},
 		{"EOF", "it closed the connection: it may not know us, or has blocked us"},
 	} {
 		if strings.Contains(err, e.has) {
 			return e.words
 		}
 	}
-	return "it cannot be reached: " + err[strings.LastIndex(err, ": ")+1:]
+	return "it cannot be reached"
 }
 
 // AddPeer remembers an address of a node, given as a multiaddr that ends in
@@ -390,5 +394,6 @@ func (n *Node) wantAgain(ctx context.Context, org protocol.Org) error {
 			}
 		}
 	}
-	return n.admit(ctx, again)
+	_, err := n.admit(ctx, again)
+	return err
 }
