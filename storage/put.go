@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
@@ -46,9 +49,10 @@ type Result struct {
 func (s *Store) Put(ctx context.Context, entries ...Entry) ([]Result, error) {
 	results := make([]Result, len(entries))
 	jobs := make([]*job, len(entries))
+	prepared, errs := s.prepareAll(entries)
 	var first error
 	for i := range entries {
-		j, err := s.prepare(&entries[i])
+		j, err := prepared[i], errs[i]
 		if err == nil {
 			err = s.enqueue(ctx, j)
 		}
@@ -105,6 +109,23 @@ type content struct {
 	chunks   [][]byte
 	segments [][]byte
 	postings []posting
+}
+
+// prepareAll prepares entries on as many cores as there are: compressing and
+// indexing is most of the work of a Put.
+func (s *Store) prepareAll(entries []Entry) ([]*job, []error) {
+	jobs, errs := make([]*job, len(entries)), make([]error, len(entries))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(len(entries), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(entries)); i = next.Add(1) - 1 {
+				jobs[i], errs[i] = s.prepare(&entries[i])
+			}
+		})
+	}
+	wg.Wait()
+	return jobs, errs
 }
 
 func (s *Store) prepare(e *Entry) (*job, error) {
