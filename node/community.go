@@ -68,6 +68,7 @@ type Community struct {
 	Name     string      `json:"name"`
 	Members  []string    `json:"members"`
 	Founders []string    `json:"founders"`
+	Member   bool        `json:"member"` // we belong, and were not removed
 }
 
 // Communities returns those this node is in, by name.
@@ -76,6 +77,7 @@ func (n *Node) Communities() []Community {
 	var list []Community
 	for id, c := range o.Communities {
 		view := Community{ID: id, Name: c.Charter.Name}
+		_, view.Member = c.Members[n.cert.Org]
 		for org, m := range c.Members {
 			view.Members = append(view.Members, o.name(org))
 			if m.Founder {

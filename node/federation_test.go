@@ -42,7 +42,11 @@ func ring(n, k int) (graph string, orgs []string) {
 
 func TestSixtyFourNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		graph, orgs := ring(64, 8)
+		count := 64
+		if testing.Short() {
+			count = 16
+		}
+		graph, orgs := ring(count, 8)
 		fed := nodetest.New(t, graph)
 		said := fed.Submit("org00", "203.0.113.7", protocol.Green)
 		fed.Settle()

@@ -28,7 +28,10 @@ type invitation struct {
 	BurntBy   *protocol.Org `json:"burnt_by,omitempty"`
 }
 
-var errBurnt = errors.New("this invite was used by another organisation")
+var (
+	errBurnt = errors.New("this invite was used by another organisation")
+	errLimit = errors.New("whoever made this invite may introduce nobody more this month")
+)
 
 // Invite makes a token that lets one organisation into a community, until it
 // expires. A name, when given, is what the joiner will be called here.
@@ -126,6 +129,8 @@ func refusedText(err error) string {
 	switch {
 	case errors.Is(err, errBurnt):
 		return errBurnt.Error()
+	case errors.Is(err, errLimit):
+		return errLimit.Error()
 	case errors.Is(err, ErrRefused), errors.Is(err, ErrNotFound):
 		return "this invite is unknown, used or expired"
 	}
@@ -142,6 +147,11 @@ func (n *Node) welcome(ctx context.Context, s network.Stream, r protocol.JoinReq
 	}
 	if len(r.Secret) == 0 {
 		return n.welcomeNode(ctx, s, r.Community, cert)
+	}
+	if c := n.look().Communities[r.Community]; c != nil {
+		if _, is := c.Members[cert.Org]; !is && !c.History.MayIntroduce(n.cert.Org, time.Now()).Allowed {
+			return errLimit // before the invite is burnt: it serves next month, if it lasts
+		}
 	}
 	invite, err := n.burn(ctx, r, cert.Org)
 	if err != nil {

@@ -45,6 +45,9 @@ func (c *cli) listCommunities(ctx context.Context) error {
 		list, err := client.Communities(ctx)
 		for _, community := range list {
 			line := fmt.Sprintf("%s members:%s founders:%s", field(community.Name), fields(community.Members), fields(community.Founders))
+			if !community.Member {
+				line += " removed:we-are-no-longer-a-member"
+			}
 			if err := c.print(community, "%s", line); err != nil {
 				return err
 			}

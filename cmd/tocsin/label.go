@@ -31,8 +31,11 @@ func (f *issueFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.description, "description", "", "one sentence for who reads it")
 }
 
-// sure is the confidence, nil when none was given.
+// sure is the confidence, nil when none was given; it checks what goes with it.
 func (f *issueFlags) sure(cmd *cobra.Command) (*int, error) {
+	if cmd.Flags().Changed("valid") && f.valid <= 0 {
+		return nil, usagef("--valid: longer than nothing, such as 30d or 12h")
+	}
 	if !cmd.Flags().Changed("confidence") {
 		return nil, nil
 	}

@@ -18,7 +18,7 @@ import (
 
 func lookupParams() []param {
 	return []param{
-		{name: "value", about: "what to look up, defanged or not"},
+		{name: "value", about: "what to look up, defanged or not, or a STIX id"},
 		{name: "type", about: "its type, such as domain-name; guessed when left out"},
 	}
 }
@@ -102,6 +102,16 @@ func (n *names) claims(list []storage.Claim, related bool) []Claim {
 // lookup answers about one value.
 func (d *Door) lookup(n *names, q storage.Query, t stix.Type, value string) (Lookup, error) {
 	answer := Lookup{Value: value, Claims: []Claim{}}
+	if id := strings.TrimSpace(value); t == "" && stix.IsID(id) {
+		found, err := d.node.Store().Object(id, q)
+		if err == nil {
+			answer.Claims = n.claims(found, true)
+		}
+		for i := range answer.Claims {
+			answer.Claims[i].Relation = "stix-id"
+		}
+		return answer, err
+	}
 	o, err := observable(t, value)
 	if err != nil {
 		return answer, err

@@ -115,6 +115,9 @@ func checkDomain(s string) error {
 	if seen < 2 {
 		return notObservable("no top-level domain")
 	}
+	if seen == 4 && strings.Trim(s, "0123456789.") == "" {
+		return notObservable("numbers are no domain name, and above 255 no IPv4 address")
+	}
 	return checkTLD(s[start:])
 }
 
