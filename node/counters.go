@@ -8,8 +8,6 @@ import (
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 	libp2p "github.com/libp2p/go-libp2p/core/protocol"
-
-	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
 // Counters count what happened since the start. Nothing is dropped uncounted.
@@ -20,7 +18,9 @@ type Counters struct {
 	gossipDelivered, gossipDuplicate, gossipBad   atomic.Uint64
 	gossipSendDrop, gossipReadDrop, gossipQueue   atomic.Uint64
 	syncSessions, syncFailures, syncEqual, joined atomic.Uint64
-	budget                                        budget // bulletins of others
+	gossipMetered                                 atomic.Uint64
+	budget                                        budget // bulletins of others, by author
+	meter                                         budget // messages, by the neighbour that hands them over
 	pace                                          budget // our own announcements
 }
 
@@ -30,7 +30,7 @@ func (n *Node) Counts() map[string]uint64 {
 	counts := map[string]uint64{}
 	for name, v := range map[string]*atomic.Uint64{
 		"bulletins_admitted": &c.admitted, "bulletins_refused": &c.refused, "bulletins_withheld": &c.withheld, "equivocations": &c.equivocations,
-		"gossip_overflow": &c.gossipOverflow, "gossip_over_budget": &c.overBudget, "gossip_outsider_messages": &c.outsiders,
+		"gossip_overflow": &c.gossipOverflow, "gossip_over_budget": &c.overBudget, "gossip_outsider_messages": &c.outsiders, "gossip_metered": &c.gossipMetered,
 		"gossip_unannounced": &c.unannounced, "gossip_delivered": &c.gossipDelivered, "gossip_duplicates": &c.gossipDuplicate,
 		"gossip_rejected": &c.gossipBad, "gossip_send_dropped": &c.gossipSendDrop, "gossip_read_dropped": &c.gossipReadDrop,
 		"gossip_validation_dropped": &c.gossipQueue, "fetch_overflow": &c.fetchOverflow, "sync_overflow": &c.syncOverflow,
@@ -46,16 +46,22 @@ func (n *Node) Queues() map[string]int {
 	return map[string]int{"admit": len(n.arrived), "fetch": len(n.fetches), "sync": len(n.syncs), "author": len(n.author.jobs)}
 }
 
-const (
-	budgetRate  = 200.0 // bulletins a second
-	budgetBurst = 2000.0
-	budgetOrgs  = 4096 // organisations remembered
+// Budgets, in bulletins a second and at once: what one author may have passed
+// on, what we announce ourselves, and what one neighbour may hand us.
+var (
+	authorBudget   = allowance{200, 2000}
+	announceBudget = allowance{200, 2000}
+	neighbourMeter = allowance{1000, 5000}
 )
 
-// A budget is a token bucket an organisation. Its zero value is full.
+type allowance struct{ perSecond, burst float64 }
+
+const budgetKeys = 4096 // remembered at a time
+
+// A budget is a token bucket a key. Its zero value is full.
 type budget struct {
 	mu      sync.Mutex
-	buckets map[protocol.Org]bucket
+	buckets map[[32]byte]bucket
 }
 
 type bucket struct {
@@ -63,23 +69,23 @@ type bucket struct {
 	at   time.Time
 }
 
-func (b *budget) take(org protocol.Org, now time.Time) bool {
+func (b *budget) take(key [32]byte, r allowance, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.buckets == nil || len(b.buckets) > budgetOrgs {
-		b.buckets = map[protocol.Org]bucket{}
+	if b.buckets == nil || len(b.buckets) > budgetKeys {
+		b.buckets = map[[32]byte]bucket{}
 	}
-	k, known := b.buckets[org]
+	k, known := b.buckets[key]
 	if !known {
-		k = bucket{budgetBurst, now}
+		k = bucket{r.burst, now}
 	}
-	k.left = min(budgetBurst, k.left+budgetRate*now.Sub(k.at).Seconds())
+	k.left = min(r.burst, k.left+r.perSecond*now.Sub(k.at).Seconds())
 	k.at = now
 	ok := k.left >= 1
 	if ok {
 		k.left--
 	}
-	b.buckets[org] = k
+	b.buckets[key] = k
 	return ok
 }
 

@@ -168,7 +168,7 @@ func (n *Node) worthPassing(b *protocol.Bulletin, from peer.ID) pubsub.Validatio
 	case trust.Later, trust.Refuse:
 		return pubsub.ValidationIgnore
 	}
-	if !n.counters.budget.take(b.Header.Org(), now) {
+	if !n.counters.budget.take(b.Header.Org(), authorBudget, now) {
 		n.counters.overBudget.Add(1)
 		n.syncAllSoon()
 		return pubsub.ValidationIgnore
@@ -176,15 +176,23 @@ func (n *Node) worthPassing(b *protocol.Bulletin, from peer.ID) pubsub.Validatio
 	return pubsub.ValidationAccept
 }
 
-// inspect sees every RPC before anything else does and drops messages on
-// topics their sender is not in.
+// inspect sees every RPC before anything else does. It drops messages on topics
+// their sender is not in, and what one neighbour hands over beyond its meter:
+// before the router has seen their ids, so that others, or sync, can bring them.
 func (n *Node) inspect(from peer.ID, rpc *pubsub.RPC) error {
-	o, keep := n.look(), rpc.Publish[:0]
+	o, keep, now := n.look(), rpc.Publish[:0], time.Now()
+	neighbour, _ := NodeID(from)
 	for _, m := range rpc.Publish {
-		if n.off&guardInspector != 0 || o.inTopic(from, m.GetTopic()) {
+		switch {
+		case n.off&guardInspector != 0:
 			keep = append(keep, m)
-		} else {
+		case !o.inTopic(from, m.GetTopic()):
 			n.counters.outsiders.Add(1)
+		case !n.counters.meter.take(neighbour, neighbourMeter, now):
+			n.counters.gossipMetered.Add(1)
+			n.syncSoon(from, time.Second)
+		default:
+			keep = append(keep, m)
 		}
 	}
 	rpc.Publish = keep

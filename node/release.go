@@ -40,7 +40,7 @@ func (n *Node) announce(b *protocol.Bulletin) {
 	if s == nil {
 		return
 	}
-	if !n.counters.pace.take(protocol.Org{}, time.Now()) {
+	if !n.counters.pace.take([32]byte{}, announceBudget, time.Now()) {
 		n.counters.unannounced.Add(1)
 		n.syncAllSoon()
 		return
