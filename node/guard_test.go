@@ -95,7 +95,7 @@ func TestBlockedPeerHearsNothingMore(t *testing.T) {
 				fed.Settle()
 				say(fed)
 				if tap.Heard.Load() == 0 {
-					t.Fatal("a member heard nothing")
+					t.Fatal("a member heard nothing", raw.Connected("bank"), raw.Topic(), fed.Node("bank").Counts())
 				}
 				if err := fed.Node("bank").Block(t.Context(), protocol.OrgOf(raw.Org), "test"); err != nil {
 					t.Fatal(err)

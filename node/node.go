@@ -134,7 +134,6 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	n.known.petnames[n.cert.Org] = n.title
-	n.gate.outlook.Store(n.known.outlook(n.cert))
 	n.author = newAuthor(n)
 	if err := n.startGossip(); err != nil {
 		n.cancel()
@@ -144,6 +143,9 @@ func (n *Node) start(ctx context.Context) error {
 	n.host.SetStreamHandler(protocol.SyncProtocol, n.serveSync)
 	n.host.Network().Notify(n.notifiee())
 	n.refreshInvites()
+	// Only now may anybody come in: a peer that connects before the router
+	// listens would never be sent anything.
+	n.gate.outlook.Store(n.known.outlook(n.cert))
 	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers} {
 		n.wg.Go(run)
 	}

@@ -202,8 +202,13 @@ func (n *Node) learn(change func(*knowledge)) {
 	signal(n.enforce)
 }
 
-// look returns the outlook in force.
-func (n *Node) look() *outlook { return n.gate.outlook.Load() }
+// look returns the outlook in force: of nothing, until the node has started.
+func (n *Node) look() *outlook {
+	if o := n.gate.outlook.Load(); o != nil {
+		return o
+	}
+	return &outlook{}
+}
 
 // load reads what is known from the store.
 func (n *Node) load(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,8 @@ type Raw struct {
 	Cert protocol.Certificate
 	Host host.Host
 	ps   *pubsub.PubSub
+
+	reaches []string // linked at the first Connect: nobody dials a host that is not ready
 }
 
 // Raw adds a hostile host that can reach the organisations named. It is in no
@@ -55,11 +58,7 @@ func (f *Federation) raw(m *member, addr ma.Multiaddr, reaches []string) *Raw {
 	f.check(err)
 	h, err := f.net.AddPeer(key, addr)
 	f.check(err)
-	for _, org := range reaches {
-		_, err := f.net.LinkPeers(h.ID(), f.member(org).host.ID())
-		f.check(err)
-	}
-	r := &Raw{f: f, Org: m.org, Key: m.key, Cert: m.cert, Host: h}
+	r := &Raw{f: f, Org: m.org, Key: m.key, Cert: m.cert, Host: h, reaches: reaches}
 	f.closers = append(f.closers, func() { h.Close() })
 	return r
 }
@@ -67,6 +66,12 @@ func (f *Federation) raw(m *member, addr ma.Multiaddr, reaches []string) *Raw {
 // Connect dials an organisation's node. It may be closed again at once.
 func (r *Raw) Connect(org string) error {
 	to := r.f.member(org)
+	if i := slices.Index(r.reaches, org); i >= 0 {
+		r.reaches = slices.Delete(r.reaches, i, i+1)
+		if _, err := r.f.net.LinkPeers(r.Host.ID(), to.host.ID()); err != nil {
+			return err
+		}
+	}
 	return r.Host.Connect(r.f.t.Context(), peer.AddrInfo{ID: to.host.ID(), Addrs: []ma.Multiaddr{to.addr}})
 }
 
@@ -115,6 +120,14 @@ func (r *Raw) Listen(topic string, protocols ...libp2p.ID) *Tap {
 	}()
 	r.f.closers = append(r.f.closers, func() { cancel(); <-done })
 	return tap
+}
+
+// Topic returns whom the hostile router believes to be in its topics.
+func (r *Raw) Topic() (peers []peer.ID) {
+	for _, t := range r.ps.GetTopics() {
+		peers = append(peers, r.ps.ListPeers(t)...)
+	}
+	return peers
 }
 
 // Say publishes bytes on the topic.
