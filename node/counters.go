@@ -18,7 +18,7 @@ type Counters struct {
 	gossipDelivered, gossipDuplicate, gossipBad   atomic.Uint64
 	gossipSendDrop, gossipReadDrop, gossipQueue   atomic.Uint64
 	syncSessions, syncFailures, syncEqual, joined atomic.Uint64
-	gossipMetered                                 atomic.Uint64
+	gossipMetered, mended                         atomic.Uint64
 	budget                                        budget // bulletins of others, by author
 	meter                                         budget // messages, by the neighbour that hands them over
 	pace                                          budget // our own announcements
@@ -30,7 +30,7 @@ func (n *Node) Counts() map[string]uint64 {
 	counts := map[string]uint64{}
 	for name, v := range map[string]*atomic.Uint64{
 		"bulletins_admitted": &c.admitted, "bulletins_refused": &c.refused, "bulletins_withheld": &c.withheld, "equivocations": &c.equivocations,
-		"gossip_overflow": &c.gossipOverflow, "gossip_over_budget": &c.overBudget, "gossip_outsider_messages": &c.outsiders, "gossip_metered": &c.gossipMetered,
+		"gossip_overflow": &c.gossipOverflow, "gossip_over_budget": &c.overBudget, "gossip_outsider_messages": &c.outsiders, "gossip_metered": &c.gossipMetered, "gossip_mended": &c.mended,
 		"gossip_unannounced": &c.unannounced, "gossip_delivered": &c.gossipDelivered, "gossip_duplicates": &c.gossipDuplicate,
 		"gossip_rejected": &c.gossipBad, "gossip_send_dropped": &c.gossipSendDrop, "gossip_read_dropped": &c.gossipReadDrop,
 		"gossip_validation_dropped": &c.gossipQueue, "fetch_overflow": &c.fetchOverflow, "sync_overflow": &c.syncOverflow,

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -10,7 +11,10 @@ import (
 	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
-const maxStrangers = 1024 // unknown authors remembered
+const (
+	maxStrangers = 1024 // unknown authors remembered
+	mendEvery    = 15 * time.Second
+)
 
 // notifiee watches connections come and go. The gate has judged them before,
 // where the network has gates; here is the second look, for all networks.
@@ -52,6 +56,9 @@ func (n *Node) runDoor() {
 	leave := map[peer.ID]time.Time{}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	mend := time.NewTicker(mendEvery)
+	defer mend.Stop()
+	var silent map[peer.ID]bool
 	for {
 		select {
 		case <-n.ctx.Done():
@@ -62,6 +69,8 @@ func (n *Node) runDoor() {
 			n.followTopics()
 			n.judgePeers()
 			signal(n.redial)
+		case <-mend.C:
+			silent = n.mendTopics(silent)
 		case <-timer.C:
 		}
 		next := time.Hour
@@ -124,6 +133,34 @@ func (n *Node) judgePeers() {
 			n.blacklist.Remove(p)
 		}
 	}
+}
+
+// mendTopics closes members that are connected and yet missing from a topic we
+// share, twice in a row: the router forgets a subscription when a stream dies
+// under a connection that stands, and only a new connection announces it again.
+// It returns who is missing now.
+func (n *Node) mendTopics(before map[peer.ID]bool) map[peer.ID]bool {
+	n.mu.Lock()
+	topics := maps.Clone(n.topics)
+	n.mu.Unlock()
+	o, missing := n.look(), map[peer.ID]bool{}
+	for community := range topics {
+		topic := protocol.TopicOf(community)
+		heard := n.pubsub.ListPeers(topic)
+		for _, p := range n.host.Network().Peers() {
+			if !slices.Contains(heard, p) && o.inTopic(p, topic) {
+				missing[p] = true
+			}
+		}
+	}
+	for p := range missing {
+		if before[p] {
+			n.counters.mended.Add(1)
+			n.host.Network().ClosePeer(p)
+			delete(missing, p)
+		}
+	}
+	return missing
 }
 
 // came notes what a peer shares with us at the moment it connects.

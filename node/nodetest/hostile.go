@@ -40,23 +40,9 @@ type Raw struct {
 func (f *Federation) Raw(reaches ...string) *Raw {
 	f.t.Helper()
 	m := f.found("raw")
-	return f.raw(m, m.addr, reaches)
-}
-
-// Turn stops a member's node and puts a hostile host in its place, with its
-// keys: a member that breaks the rules.
-func (f *Federation) Turn(org string, reaches ...string) *Raw {
-	f.t.Helper()
-	f.Stop(org)
-	m := f.member(org)
-	return f.raw(m, m.addr, reaches)
-}
-
-func (f *Federation) raw(m *member, addr ma.Multiaddr, reaches []string) *Raw {
-	f.t.Helper()
 	key, err := crypto.UnmarshalEd25519PrivateKey(m.key)
 	f.check(err)
-	h, err := f.net.AddPeer(key, addr)
+	h, err := f.net.AddPeer(key, m.addr)
 	f.check(err)
 	r := &Raw{f: f, Org: m.org, Key: m.key, Cert: m.cert, Host: h, reaches: reaches}
 	f.closers = append(f.closers, func() { h.Close() })
@@ -120,14 +106,6 @@ func (r *Raw) Listen(topic string, protocols ...libp2p.ID) *Tap {
 	}()
 	r.f.closers = append(r.f.closers, func() { cancel(); <-done })
 	return tap
-}
-
-// Topic returns whom the hostile router believes to be in its topics.
-func (r *Raw) Topic() (peers []peer.ID) {
-	for _, t := range r.ps.GetTopics() {
-		peers = append(peers, r.ps.ListPeers(t)...)
-	}
-	return peers
 }
 
 // Say publishes bytes on the topic.
