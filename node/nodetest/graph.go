@@ -65,10 +65,6 @@ func (g *graph) title(name string) string {
 
 func (g *graph) stranger(name string) bool { return slices.Contains(g.strangers, name) }
 
-func (g *graph) linked(a, b string) bool {
-	return slices.Contains(g.links, [2]string{a, b}) || slices.Contains(g.links, [2]string{b, a})
-}
-
 // IsGraph reports whether a line of a drill draws a part of the graph.
 func IsGraph(line string) bool {
 	var g graph

@@ -19,7 +19,6 @@ import (
 	libp2p "github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 
-	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
@@ -187,6 +186,3 @@ func (r *Raw) stream(org string, id libp2p.ID) (network.Stream, error) {
 	r.f.closers = append(r.f.closers, func() { stop.Stop() })
 	return s, nil
 }
-
-// PeerOf returns an organisation's libp2p identity.
-func (f *Federation) PeerOf(org string) peer.ID { return node.PeerID(f.member(org).cert.Node) }

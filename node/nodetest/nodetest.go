@@ -202,9 +202,6 @@ func (f *Federation) Client(org string) *api.Client { return f.member(org).clien
 // Node returns an organisation's node.
 func (f *Federation) Node(org string) *node.Node { return f.member(org).node }
 
-// Dir returns the directory of an organisation's store.
-func (f *Federation) Dir(org string) string { return f.member(org).dir }
-
 // Orgs returns all organisations of the graph.
 func (f *Federation) Orgs() []string { return slices.Clone(f.graph.orgs) }
 

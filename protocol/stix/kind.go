@@ -100,11 +100,8 @@ func validType(t string) bool {
 	return true
 }
 
-// IsID reports whether s has the form of a STIX id: a type, two hyphens and a UUID.
-func IsID(s string) bool { return validID(s) }
-
-// validID reports a type, two hyphens and a UUID of any version.
-func validID(id string) bool {
+// IsID reports a type, two hyphens and a UUID of any version.
+func IsID(id string) bool {
 	cut := len(id) - 36
 	if cut < 5 || id[cut-2:cut] != "--" || !validType(id[:cut-2]) {
 		return false

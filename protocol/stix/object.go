@@ -61,7 +61,7 @@ func (p *parser) check() {
 		p.fault("/type", "missing or not a type name")
 	case o.Type == "bundle":
 		p.fault("/type", "a bundle is a container, not an object")
-	case !validID(o.ID) || o.ID[:len(o.ID)-38] != o.Type:
+	case !IsID(o.ID) || o.ID[:len(o.ID)-38] != o.Type:
 		p.fault("/id", "not the type, two hyphens and a UUID")
 	case p.has("spec_version") && o.SpecVersion != "2.1":
 		p.fault("/spec_version", "not 2.1")

@@ -63,9 +63,9 @@ func (p *parser) otherProperty(name []byte) {
 		p.value()
 		p.vendor = false
 	case bytes.HasSuffix(name, []byte("_ref")):
-		p.suspectText(validID, "not an id")
+		p.suspectText(IsID, "not an id")
 	case bytes.HasSuffix(name, []byte("_refs")) && p.dec.PeekKind() == '[':
-		p.list(func() { p.suspectText(validID, "not an id") })
+		p.list(func() { p.suspectText(IsID, "not an id") })
 	case isTimeProperty(string(name)):
 		p.suspectText(validTime, timeReason)
 	default:
@@ -100,7 +100,7 @@ func isTimeProperty(name string) bool {
 // id reads an identifier.
 func (p *parser) id() string {
 	s := p.text()
-	if p.err == nil && !validID(s) {
+	if p.err == nil && !IsID(s) {
 		p.faultHere("not an id")
 	}
 	return s
@@ -203,7 +203,7 @@ func (p *parser) externalReference() {
 	if p.err == nil && source == "" {
 		p.faultHere("external reference without source_name")
 	}
-	if source == aliasSource && validID(id) {
+	if source == aliasSource && IsID(id) {
 		p.o.Aliases = append(p.o.Aliases, id)
 	}
 }
