@@ -18,7 +18,7 @@ type Counters struct {
 	gossipDelivered, gossipDuplicate, gossipBad   atomic.Uint64
 	gossipSendDrop, gossipReadDrop, gossipQueue   atomic.Uint64
 	syncSessions, syncFailures, syncEqual, joined atomic.Uint64
-	gossipMetered, mended                         atomic.Uint64
+	gossipMetered, mended, dials                  atomic.Uint64
 	budget                                        budget // bulletins of others, by author
 	meter                                         budget // messages, by the neighbour that hands them over
 	pace                                          budget // our own announcements
@@ -34,7 +34,7 @@ func (n *Node) Counts() map[string]uint64 {
 		"gossip_unannounced": &c.unannounced, "gossip_delivered": &c.gossipDelivered, "gossip_duplicates": &c.gossipDuplicate,
 		"gossip_rejected": &c.gossipBad, "gossip_send_dropped": &c.gossipSendDrop, "gossip_read_dropped": &c.gossipReadDrop,
 		"gossip_validation_dropped": &c.gossipQueue, "fetch_overflow": &c.fetchOverflow, "sync_overflow": &c.syncOverflow,
-		"sync_sessions": &c.syncSessions, "sync_failures": &c.syncFailures, "sync_equal": &c.syncEqual, "joins": &c.joined,
+		"sync_sessions": &c.syncSessions, "sync_failures": &c.syncFailures, "sync_equal": &c.syncEqual, "joins": &c.joined, "dials": &c.dials,
 	} {
 		counts[name] = v.Load()
 	}

@@ -127,18 +127,19 @@ func (n *Node) judgePeers() {
 				n.cut(p)
 			}
 		case seen && !slices.Equal(was, now):
-			n.blacklist.Remove(p)
+			n.blacklist.unbar(p)
 			n.host.Network().ClosePeer(p)
 		default:
-			n.blacklist.Remove(p)
+			n.blacklist.unbar(p)
 		}
 	}
 }
 
-// mendTopics closes members that are connected and yet missing from a topic we
-// share, twice in a row: the router forgets a subscription when a stream dies
-// under a connection that stands, and only a new connection announces it again.
-// It returns who is missing now.
+// mendTopics closes members that are connected and yet, twice in a row, either
+// missing from a topic we share or without a stream of ours to gossip on. The
+// router loses sight of a peer whose streams die under a connection that stands,
+// or that comes and goes quickly; it has to forget the peer and see it come
+// again. It returns who is out of touch now.
 func (n *Node) mendTopics(before map[peer.ID]bool) map[peer.ID]bool {
 	n.mu.Lock()
 	topics := maps.Clone(n.topics)
@@ -148,7 +149,7 @@ func (n *Node) mendTopics(before map[peer.ID]bool) map[peer.ID]bool {
 		topic := protocol.TopicOf(community)
 		heard := n.pubsub.ListPeers(topic)
 		for _, p := range n.host.Network().Peers() {
-			if !slices.Contains(heard, p) && o.inTopic(p, topic) {
+			if o.inTopic(p, topic) && (!slices.Contains(heard, p) || !n.gossipsTo(p)) {
 				missing[p] = true
 			}
 		}
@@ -156,6 +157,7 @@ func (n *Node) mendTopics(before map[peer.ID]bool) map[peer.ID]bool {
 	for p := range missing {
 		if before[p] {
 			n.counters.mended.Add(1)
+			n.pubsub.BlacklistPeer(p) // that is, forget it: our blacklist bars nobody by this
 			n.host.Network().ClosePeer(p)
 			delete(missing, p)
 		}
@@ -163,9 +165,25 @@ func (n *Node) mendTopics(before map[peer.ID]bool) map[peer.ID]bool {
 	return missing
 }
 
-// came notes what a peer shares with us at the moment it connects.
+// gossipsTo reports whether we have a gossip stream to p.
+func (n *Node) gossipsTo(p peer.ID) bool {
+	for _, c := range n.host.Network().ConnsToPeer(p) {
+		for _, s := range c.GetStreams() {
+			if s.Protocol() == protocol.GossipProtocol && s.Stat().Direction == network.DirOutbound {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// came notes what a peer shares with us at the moment it connects. A member is
+// let into the router before the router hears of it.
 func (n *Node) came(p peer.ID) {
 	shared := communitiesOf(n.look(), p)
+	if n.gate.member(p) {
+		n.blacklist.unbar(p)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.shared[p] = shared
@@ -175,11 +193,14 @@ func (n *Node) left(p peer.ID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.shared, p)
+	if node, ok := NodeID(p); ok && n.dials[node] != nil {
+		n.dials[node].hungUp()
+	}
 }
 
 // cut ends a peer's access at once.
 func (n *Node) cut(p peer.ID) {
-	n.blacklist.Add(p)
+	n.blacklist.bar(p)
 	n.pubsub.BlacklistPeer(p)
 	n.host.Network().ClosePeer(p)
 }

@@ -113,6 +113,31 @@ func TestEqualNodesSyncInOneRoundTrip(t *testing.T) {
 	})
 }
 
+// TestNobodyIsHammered: whoever closes on us at once is dialled ever more
+// seldom, and is back soon after it lets us in again.
+func TestNobodyIsHammered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fed := nodetest.New(t, "bank -- vendor")
+		vendor := fed.Node("vendor").Org()
+		if err := fed.Node("bank").Block(t.Context(), vendor, "a test"); err != nil {
+			t.Fatal(err)
+		}
+		fed.Settle()
+		before := fed.Node("vendor").Counts()["dials"]
+		time.Sleep(30 * time.Minute)
+		if dials := fed.Node("vendor").Counts()["dials"] - before; dials < 5 || dials > 60 { // one a minute is the random member of sync
+			t.Errorf("%d dials in half an hour", dials)
+		}
+		if err := fed.Node("bank").Release(t.Context(), vendor); err != nil {
+			t.Fatal(err)
+		}
+		fed.Settle()
+		said := fed.Submit("vendor", "back.example", protocol.Green)
+		time.Sleep(time.Minute)
+		fed.HeldBy(said, "bank", "vendor")
+	})
+}
+
 // TestCertificateOfAnothersNode: a member introduces an organisation with a
 // certificate it made for somebody else's node key. The node's own word counts.
 func TestCertificateOfAnothersNode(t *testing.T) {

@@ -223,16 +223,17 @@ type blacklist struct {
 	barred map[peer.ID]struct{}
 }
 
-// Add bars a peer.
-func (b *blacklist) Add(p peer.ID) bool {
+// Add does nothing: the router calls it for every peer it is told to forget,
+// and it is for us to say which of them stay out (see bar).
+func (b *blacklist) Add(peer.ID) bool { return true }
+
+func (b *blacklist) bar(p peer.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.barred[p] = struct{}{}
-	return true
 }
 
-// Remove lets it in again.
-func (b *blacklist) Remove(p peer.ID) {
+func (b *blacklist) unbar(p peer.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.barred, p)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/peerstore"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
@@ -22,8 +21,11 @@ const (
 	dialTimeout = 15 * time.Second
 	backoffMin  = time.Second
 	backoffMax  = 5 * time.Minute
-	deference   = 5 * time.Second // the larger peer id waits for the smaller one's dial
+	deference   = 5 * time.Second  // the larger peer id waits for the smaller one's dial
+	lasting     = 10 * time.Second // a connection that stood so long was a success
 )
+
+const closedAtOnce = "closed at once"
 
 // A dial is what we know of trying to reach a node.
 type dial struct {
@@ -95,7 +97,7 @@ func (n *Node) candidates(o *outlook) []protocol.Node {
 			if node == n.cert.Node || !o.InCommunity(node, community, time.Now()).Allowed {
 				continue
 			}
-			if n.host.Network().Connectedness(PeerID(node)) == network.Connected {
+			if n.connected(node) {
 				connected++
 			} else if len(n.addrsOf(o, node)) > 0 && !slices.Contains(list, node) {
 				others = append(others, node)
@@ -132,41 +134,64 @@ func (n *Node) addrsOf(o *outlook, node protocol.Node) []ma.Multiaddr {
 func (n *Node) dialNode(node protocol.Node, addrs []ma.Multiaddr) {
 	ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 	defer cancel()
+	n.counters.dials.Add(1)
 	err := n.host.Connect(ctx, peer.AddrInfo{ID: PeerID(node), Addrs: addrs})
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	d := &dial{ok: time.Now(), next: time.Now().Add(rand.N(2*backoffMin) + backoffMin)}
-	if err != nil {
-		if was := n.dials[node]; was != nil { // a join may have begun anew meanwhile
-			*d = *was
-		}
-		d.failures++
-		d.err = err.Error()
-		d.next = time.Now().Add(rand.N(min(backoffMax, backoffMin<<min(d.failures, 10))) + backoffMin/2)
+	d := n.dials[node]
+	if d == nil { // a join has begun anew meanwhile
+		d = &dial{}
+		n.dials[node] = d
 	}
-	n.dials[node] = d
+	if err != nil {
+		d.failed(err.Error())
+		return
+	}
+	d.ok, d.err, d.next = time.Now(), "", time.Now().Add(rand.N(2*backoffMin)+backoffMin)
 }
 
-// randomMember returns a random member's node to sync with: connected, or
-// dialled for it.
+// failed puts the next attempt off, for longer each time.
+func (d *dial) failed(err string) {
+	d.failures++
+	d.err = err
+	d.next = time.Now().Add(rand.N(min(backoffMax, backoffMin<<min(d.failures, 10))) + backoffMin/2)
+}
+
+// hungUp notes that a connection ended. One that did not last was no success:
+// whoever closes on us at once is not to be dialled over and over.
+func (d *dial) hungUp() {
+	switch {
+	case d.err != "" || d.ok.IsZero(): // it came in, or failed
+	case time.Since(d.ok) >= lasting:
+		d.failures = 0
+	default:
+		d.failed(closedAtOnce)
+	}
+}
+
+// randomMember returns a random member's node to sync with. One that is not
+// connected is dialled instead, and synced with once it is.
 func (n *Node) randomMember() (peer.ID, bool) {
 	o := n.look()
-	var all []peer.ID
+	var all []protocol.Node
 	for node := range o.Nodes {
-		p := PeerID(node)
-		if node != n.cert.Node && o.MayConnect(node, time.Now()).Allowed &&
-			(n.host.Network().Connectedness(p) == network.Connected || len(n.addrsOf(o, node)) > 0) {
-			all = append(all, p)
+		if node != n.cert.Node && o.MayConnect(node, time.Now()).Allowed && (n.connected(node) || len(n.addrsOf(o, node)) > 0) {
+			all = append(all, node)
 		}
 	}
 	if len(all) == 0 {
 		return "", false
 	}
-	p := all[rand.N(len(all))]
-	if node, ok := NodeID(p); ok {
-		n.host.Peerstore().AddAddrs(p, o.addrs[node], peerstore.TempAddrTTL)
+	node := all[rand.N(len(all))]
+	if !n.connected(node) {
+		n.wg.Go(func() { n.dialNode(node, n.addrsOf(o, node)) })
+		return "", false
 	}
-	return p, true
+	return PeerID(node), true
+}
+
+func (n *Node) connected(node protocol.Node) bool {
+	return n.host.Network().Connectedness(PeerID(node)) == network.Connected
 }
 
 // A Peer is an organisation or one of its nodes as status and peer list show it.
@@ -261,6 +286,7 @@ func explain(err string) string {
 		{"network is unreachable", "no route to its address"},
 		{"connection reset", "it closed the connection: it may not know us, or has blocked us"},
 		{"dial backoff", "it could not be reached a moment ago: it is tried again"},
+		{closedAtOnce, "it closed the connection: it may not know us, or has blocked us"},
 		{"EOF", "it closed the connection: it may not know us, or has blocked us"},
 	} {
 		if strings.Contains(err, e.has) {

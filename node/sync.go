@@ -185,7 +185,7 @@ func (n *Node) openSync(ctx context.Context, p peer.ID) (*conversation, error) {
 	}
 	dial, cancel := context.WithTimeout(ctx, syncIdle)
 	defer cancel()
-	s, err := n.host.NewStream(dial, p, protocol.SyncProtocol)
+	s, err := n.host.NewStream(network.WithNoDial(dial, "only dialNode dials"), p, protocol.SyncProtocol)
 	if err != nil {
 		return nil, fmt.Errorf("sync stream: %w", err)
 	}

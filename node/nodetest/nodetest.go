@@ -79,10 +79,10 @@ func New(t *testing.T, graph string, options ...Option) *Federation {
 		f.orgs[name] = f.found(name)
 		f.start(f.orgs[name])
 	}
+	f.introduce()
 	for _, l := range g.links {
 		f.Heal(l[0], l[1])
 	}
-	f.introduce()
 	f.Settle()
 	return f
 }
@@ -132,40 +132,36 @@ func (f *Federation) log(org string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})).With("at", org)
 }
 
-// introduce makes the community: the first founds it, and hands its statements
-// to the others by the same door a join uses.
+// introduce makes the community: the first founds it and introduces the others,
+// and everybody is handed what the others said, by the same door a join uses.
 func (f *Federation) introduce() {
 	f.t.Helper()
 	ctx := f.t.Context()
-	var founder *member
+	var members []*member
 	for _, name := range f.graph.orgs {
-		m := f.orgs[name]
-		if f.graph.stranger(name) {
-			continue
+		if !f.graph.stranger(name) {
+			members = append(members, f.orgs[name])
 		}
-		if founder == nil {
-			founder = m
-			_, err := m.node.CreateCommunity(ctx, Community)
-			f.check(err)
-			continue
-		}
-		f.check(founder.node.Introduce(ctx, f.Community(), m.cert, m.name))
 	}
-	if founder == nil {
+	if len(members) == 0 {
 		return
+	}
+	founder, others := members[0], members[1:]
+	_, err := founder.node.CreateCommunity(ctx, Community)
+	f.check(err)
+	for _, m := range others {
+		f.check(founder.node.Introduce(ctx, f.Community(), m.cert, m.name))
 	}
 	charter, err := founder.node.Charter(f.Community())
 	f.check(err)
-	var statements []*protocol.Bulletin
-	for b, err := range founder.store.Statements(charter.ID()) {
-		f.check(err)
-		statements = append(statements, b)
+	introductions, presences := f.stated(founder), []*protocol.Bulletin(nil)
+	for _, m := range others {
+		f.check(m.node.Adopt(ctx, charter, introductions))
+		f.check(m.node.SetName(ctx, protocol.OrgOf(founder.org), founder.name))
+		presences = append(presences, f.stated(m)...)
 	}
-	for _, name := range f.graph.orgs {
-		if m := f.orgs[name]; m != founder && !f.graph.stranger(name) {
-			f.check(m.node.Adopt(ctx, charter, statements))
-			f.check(m.node.SetName(ctx, protocol.OrgOf(founder.org), founder.name))
-		}
+	for _, m := range members {
+		f.check(m.node.Adopt(ctx, charter, presences))
 	}
 	if len(f.graph.orgs) > manyOrgs {
 		return
@@ -174,6 +170,18 @@ func (f *Federation) introduce() {
 		f.acquaint(l[0], l[1])
 		f.acquaint(l[1], l[0])
 	}
+}
+
+// stated returns the statements a member's node has made.
+func (f *Federation) stated(m *member) (own []*protocol.Bulletin) {
+	f.t.Helper()
+	for b, err := range m.store.Statements(f.Community()) {
+		f.check(err)
+		if b.Header.Certificate.Node == m.cert.Node {
+			own = append(own, b)
+		}
+	}
+	return own
 }
 
 // acquaint has a call b by name, as after comparing fingerprints.
