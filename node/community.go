@@ -34,18 +34,9 @@ func (n *Node) CreateCommunity(ctx context.Context, name string) (protocol.ID, e
 // last such statement says the same.
 func (n *Node) present(ctx context.Context, community protocol.ID) error {
 	p := &protocol.Presence{Certificate: n.cert, Addrs: n.ownAddrs()}
-	var last *protocol.Presence
-	for b, err := range n.store.Statements(community) {
-		if err != nil {
-			return err
-		}
-		for _, object := range b.Objects() {
-			s, err := protocol.DecodeStatement(object)
-			if err == nil && s.Presence != nil && b.Header.Certificate.Node == n.cert.Node {
-				last = s.Presence
-			}
-		}
-	}
+	n.mu.Lock()
+	last := n.known.lore[community].present[n.cert.Node].said
+	n.mu.Unlock()
 	if last != nil && last.Certificate == p.Certificate && slices.Equal(last.Addrs, p.Addrs) {
 		return nil
 	}

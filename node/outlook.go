@@ -32,7 +32,6 @@ type knowledge struct {
 	proven   map[protocol.Node]protocol.Certificate // the node itself showed it
 	hearsay  map[protocol.Node]protocol.Certificate // an introduction did
 	told     map[protocol.Node][]ma.Multiaddr       // addresses told by people and by joins
-	present  map[protocol.Node]presence             // addresses told by the nodes themselves
 	petnames map[protocol.Org]string
 	blocked  map[protocol.Org]bool
 }
@@ -42,26 +41,28 @@ type lore struct {
 	charter   *protocol.SignedCharter
 	history   trust.History
 	taken     map[protocol.ID]bool // bulletins
-	community *trust.Community     // nil: to be computed anew
+	present   map[protocol.Node]presence
+	community *trust.Community // nil: to be computed anew
 }
 
+// A presence is the last a node said of itself in a community.
 type presence struct {
 	issued uint64
+	said   *protocol.Presence
 	addrs  []ma.Multiaddr
 }
 
 func newKnowledge() knowledge {
 	return knowledge{
 		lore: map[protocol.ID]*lore{}, proven: map[protocol.Node]protocol.Certificate{}, hearsay: map[protocol.Node]protocol.Certificate{},
-		told: map[protocol.Node][]ma.Multiaddr{}, present: map[protocol.Node]presence{},
-		petnames: map[protocol.Org]string{}, blocked: map[protocol.Org]bool{},
+		told: map[protocol.Node][]ma.Multiaddr{}, petnames: map[protocol.Org]string{}, blocked: map[protocol.Org]bool{},
 	}
 }
 
 // follow begins to take a community's statements.
 func (k *knowledge) follow(charter *protocol.SignedCharter) {
 	if k.lore[charter.ID()] == nil {
-		k.lore[charter.ID()] = &lore{charter: charter, history: trust.History{Charter: charter.Charter}, taken: map[protocol.ID]bool{}}
+		k.lore[charter.ID()] = &lore{charter: charter, history: trust.History{Charter: charter.Charter}, taken: map[protocol.ID]bool{}, present: map[protocol.Node]presence{}}
 	}
 }
 
@@ -90,8 +91,8 @@ func (k *knowledge) take(b *protocol.Bulletin) {
 		}
 		if s.Presence != nil && s.Presence.Certificate.Node == node {
 			learnCert(k.proven, s.Presence.Certificate)
-			if b.Header.Issued >= k.present[node].issued {
-				k.present[node] = presence{b.Header.Issued, parseAddrs(s.Presence.Addrs)}
+			if b.Header.Issued >= l.present[node].issued {
+				l.present[node] = presence{b.Header.Issued, s.Presence, parseAddrs(s.Presence.Addrs)}
 			}
 		}
 	}
@@ -154,10 +155,13 @@ func (k *knowledge) outlook(self protocol.Certificate) *outlook {
 	}
 	maps.Copy(o.Nodes, k.proven)
 	o.Nodes[self.Node] = self
-	for node, p := range k.present {
-		o.addrs[node] = p.addrs
-	}
+	issued := map[protocol.Node]uint64{}
 	for id, l := range k.lore {
+		for node, p := range l.present {
+			if p.issued >= issued[node] {
+				o.addrs[node], issued[node] = p.addrs, p.issued
+			}
+		}
 		if l.community == nil {
 			l.community = trust.NewCommunity(l.history)
 		}

@@ -19,6 +19,7 @@ import (
 
 const (
 	dialTimeout = 15 * time.Second
+	dialPause   = 50 * time.Millisecond
 	backoffMin  = time.Second
 	backoffMax  = 5 * time.Minute
 	deference   = 5 * time.Second  // the larger peer id waits for the smaller one's dial
@@ -35,11 +36,12 @@ type dial struct {
 	ok       time.Time // last time it was connected
 }
 
-// runPeers keeps random connections to members of each community.
+// runPeers keeps random connections to members of each community. It looks
+// around a moment after something happened, once for all that happened.
 func (n *Node) runPeers() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	dialled := make(chan protocol.Node, 16)
+	dialled, soon := make(chan protocol.Node, 16), false
 	for {
 		select {
 		case <-n.ctx.Done():
@@ -47,8 +49,14 @@ func (n *Node) runPeers() {
 		case <-n.redial:
 		case <-dialled:
 		case <-timer.C:
+			soon = false
+			timer.Reset(n.dialMissing(dialled))
+			continue
 		}
-		timer.Reset(n.dialMissing(dialled))
+		if !soon {
+			soon = true
+			timer.Reset(dialPause)
+		}
 	}
 }
 

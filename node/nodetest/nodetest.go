@@ -2,11 +2,14 @@ package nodetest
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,6 +80,9 @@ func New(t *testing.T, graph string, options ...Option) *Federation {
 	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // costs nothing before the first node runs
 	for _, name := range g.orgs {
 		f.orgs[name] = f.found(name)
+	}
+	f.each(slices.Collect(maps.Values(f.orgs)), f.open)
+	for _, name := range g.orgs {
 		f.start(f.orgs[name])
 	}
 	f.introduce()
@@ -103,14 +109,29 @@ func (f *Federation) found(name string) *member {
 	}
 }
 
-// start brings a member's node up on its directory.
+// each does something for all members at once.
+func (f *Federation) each(members []*member, do func(*member) error) {
+	f.t.Helper()
+	errs := make([]error, len(members))
+	var wg sync.WaitGroup
+	for i, m := range members {
+		wg.Go(func() { errs[i] = do(m) })
+	}
+	wg.Wait()
+	f.check(errors.Join(errs...))
+}
+
+func (f *Federation) open(m *member) (err error) {
+	m.store, err = storage.Open(m.dir, storage.Options{Small: true, Log: f.log(m.name)})
+	return err
+}
+
+// start brings a member's node up on its open store.
 func (f *Federation) start(m *member) {
 	f.t.Helper()
 	key, err := crypto.UnmarshalEd25519PrivateKey(m.key)
 	f.check(err)
 	m.host, err = f.net.AddPeer(key, m.addr)
-	f.check(err)
-	m.store, err = storage.Open(m.dir, storage.Options{Small: true, Log: f.log(m.name)})
 	f.check(err)
 	c := node.Config{
 		Host: m.host, Gate: node.NewGate(), Key: m.key, Org: m.org, Certificate: m.cert,
@@ -154,15 +175,16 @@ func (f *Federation) introduce() {
 	}
 	charter, err := founder.node.Charter(f.Community())
 	f.check(err)
-	introductions, presences := f.stated(founder), []*protocol.Bulletin(nil)
+	introductions := f.stated(founder)
+	f.each(others, func(m *member) error {
+		return errors.Join(m.node.Adopt(ctx, charter, introductions), m.node.SetName(ctx, protocol.OrgOf(founder.org), founder.name))
+	})
+	f.Settle() // nobody gossips any more what everybody will be handed
+	var presences []*protocol.Bulletin
 	for _, m := range others {
-		f.check(m.node.Adopt(ctx, charter, introductions))
-		f.check(m.node.SetName(ctx, protocol.OrgOf(founder.org), founder.name))
 		presences = append(presences, f.stated(m)...)
 	}
-	for _, m := range members {
-		f.check(m.node.Adopt(ctx, charter, presences))
-	}
+	f.each(members, func(m *member) error { return m.node.Adopt(ctx, charter, presences) })
 	if len(f.graph.orgs) > manyOrgs {
 		return
 	}
@@ -330,6 +352,7 @@ func (f *Federation) unlink(m *member) {
 func (f *Federation) Restart(org string) {
 	f.t.Helper()
 	m := f.member(org)
+	f.check(f.open(m))
 	f.start(m)
 	for _, l := range f.graph.links {
 		if (l[0] == org || l[1] == org) && f.orgs[l[0]].running && f.orgs[l[1]].running {
@@ -357,12 +380,12 @@ func (f *Federation) close() {
 	for _, c := range f.closers {
 		c()
 	}
-	for _, m := range f.orgs {
-		if m.running {
-			m.node.Close()
-			m.store.Close()
+	f.each(slices.Collect(maps.Values(f.orgs)), func(m *member) error {
+		if !m.running {
+			return nil
 		}
-	}
+		return errors.Join(m.node.Close(), m.store.Close())
+	})
 	f.net.Close()
 }
 
