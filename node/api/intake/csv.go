@@ -238,19 +238,5 @@ func withPort(values []stix.Observable, l layout, fields []string) []stix.Observ
 	if i < 0 || i >= len(fields) || len(values) != 1 || absent(trim(fields[i])) {
 		return values
 	}
-	host, t := values[0].Value, stix.IPPort
-	switch values[0].Type {
-	case stix.IPv4Addr:
-	case stix.IPv6Addr:
-		host = "[" + host + "]"
-	case stix.DomainName:
-		t = stix.DomainPort
-	default:
-		return values
-	}
-	o, err := stix.Canonical(t, host+":"+trim(fields[i]))
-	if err != nil {
-		return values
-	}
-	return []stix.Observable{o}
+	return []stix.Observable{atPort(values[0], trim(fields[i]))}
 }

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"errors"
-	"io"
 	"net/netip"
 	"strings"
 	"unicode/utf8"
@@ -14,32 +13,18 @@ import (
 // names, where "name.zip" is no file.
 func (s *source) list(domains bool, next yield) {
 	first := true
-	for {
-		raw, long, err := s.next()
-		if err != nil {
-			if err != io.EOF {
-				next(Row{}, err)
-			}
-			return
-		}
-		row := Row{Line: s.line}
-		line := trim(repair(raw))
+	s.lines(next, func(row *Row, line string) {
 		switch {
-		case long:
-			refuse(&row, "line longer than 64 KiB", line)
-		case skipLine(&row, line):
+		case skipLine(row, line):
 			s.mention(line)
 		case first && headerWord(line):
 			row.Skipped = skipHeader
 			first = false
 		default:
 			first = false
-			s.listRow(&row, domains, line)
+			s.listRow(row, domains, line)
 		}
-		if !next(row, nil) {
-			return
-		}
-	}
+	})
 }
 
 // listRow fills in row for a line that is neither blank nor a comment.

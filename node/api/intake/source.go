@@ -87,6 +87,30 @@ func (s *source) next() (line []byte, long bool, err error) {
 	return line, false, nil
 }
 
+// lines turns each line into a row, which fill completes; one that is too long
+// is refused.
+func (s *source) lines(next yield, fill func(row *Row, line string)) {
+	for {
+		raw, long, err := s.next()
+		if err != nil {
+			if err != io.EOF {
+				next(Row{}, err)
+			}
+			return
+		}
+		row := Row{Line: s.line}
+		line := trim(repair(raw))
+		if long {
+			refuse(&row, "line longer than 64 KiB", line)
+		} else {
+			fill(&row, line)
+		}
+		if !next(row, nil) {
+			return
+		}
+	}
+}
+
 // place adds file and line to an error, but for the end of the file.
 func (s *source) place(err error) error {
 	if err == nil || err == io.EOF {

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"io"
 	"strings"
 
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
@@ -30,19 +29,8 @@ const (
 // text reads prose line by line.
 func (s *source) text(next yield) {
 	var at passage
-	for {
-		raw, long, err := s.next()
-		if err != nil {
-			if err != io.EOF {
-				next(Row{}, err)
-			}
-			return
-		}
-		row := Row{Line: s.line}
-		line := trim(repair(raw))
+	s.lines(next, func(row *Row, line string) {
 		switch {
-		case long:
-			refuse(&row, "line longer than 64 KiB", line)
 		case line == "":
 			row.Skipped = skipBlank
 			at.prose = false
@@ -51,16 +39,13 @@ func (s *source) text(next yield) {
 		default:
 			s.mention(line)
 			if values := at.values(line); len(values) > 0 {
-				s.accept(&row, values, meta{confidence: -1}, line)
+				s.accept(row, values, meta{confidence: -1}, line)
 			} else {
 				row.Skipped = skipNothing
 			}
 			at.pass(line)
 		}
-		if !next(row, nil) {
-			return
-		}
-	}
+	})
 }
 
 // values returns what a line says that stands here.
@@ -230,6 +215,11 @@ func portInWords(o stix.Observable, after []string) stix.Observable {
 	if len(after) < 2 || !strings.EqualFold(after[0], "port") {
 		return o
 	}
+	return atPort(o, strings.TrimRight(after[1], ".,;)"))
+}
+
+// atPort joins an address or a domain name with a port, where that makes sense.
+func atPort(o stix.Observable, port string) stix.Observable {
 	t, host := stix.IPPort, o.Value
 	switch o.Type {
 	case stix.IPv4Addr:
@@ -240,7 +230,7 @@ func portInWords(o stix.Observable, after []string) stix.Observable {
 	default:
 		return o
 	}
-	joined, err := stix.Canonical(t, host+":"+strings.TrimRight(after[1], ".,;)"))
+	joined, err := stix.Canonical(t, host+":"+port)
 	if err != nil {
 		return o
 	}
