@@ -27,6 +27,7 @@ func (f *issueFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.community, "community", "", "which one, where the node is in more than one")
 	flags.IntVar(&f.confidence, "confidence", 0, "how sure you are, 0 to 100")
 	flags.TextVar(&f.valid, "valid", api.Duration(0), "how long it counts, such as 30d or 12h (default: the lifetime of its type)")
+	flags.Lookup("valid").DefValue = "" // the help has said it
 	flags.StringArrayVar(&f.tags, "tag", nil, "a tag; repeat for more")
 	flags.StringVar(&f.description, "description", "", "one sentence for who reads it")
 }

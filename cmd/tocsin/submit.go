@@ -83,6 +83,12 @@ func (c *cli) printSubmitted(answer api.SubmitAnswer, label protocol.TLP) error 
 		}
 	}
 	for _, r := range answer.Refused {
+		if c.json {
+			if err := c.print(map[string]api.Refusal{"refused": r}, ""); err != nil {
+				return err
+			}
+			continue
+		}
 		fmt.Fprintf(c.stderr, "refused %s: %s\n", field(r.Value), clean(r.Reason))
 	}
 	if len(answer.Refused) > 0 {

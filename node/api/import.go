@@ -44,7 +44,7 @@ func (d *Door) serveImport(w *answerWriter, req *http.Request) error {
 	ctx, cancel := context.WithCancel(req.Context())
 	defer cancel()
 	guess, rows := intake.Read(ctx, req.Body, o)
-	if guess.Format == "" {
+	if guess.Format == "" || guess.Format == intake.Auto { // it could not be told
 		for _, err := range rows {
 			return readError(ctx, err)
 		}
