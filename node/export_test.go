@@ -11,8 +11,11 @@ const (
 	AllGuards         = guardDoor | guardSubscription | guardMesh | guardInspector | guardStream | guardRelease
 )
 
-// SwitchOff starts a node without some of its guards.
 // Guards is a set of guards.
 type Guards = guard
 
+// SwitchOff starts a node without some of its guards.
 func SwitchOff(c *Config, off guard) { c.off = off }
+
+// NoGuests starts a node that lets in no unknown peer, unless an invite is open.
+func NoGuests(c *Config) { c.Gate.slots = 0 }

@@ -29,11 +29,12 @@ type Gate struct {
 	expected map[peer.ID]int      // inviters we are dialling
 	guests   map[peer.ID]struct{} // unknown peers that are in
 	invites  bool                 // an invite is open
+	slots    int                  // for guests, while none is
 }
 
 // NewGate returns a gate that lets nobody in yet.
 func NewGate() *Gate {
-	return &Gate{expected: map[peer.ID]int{}, guests: map[peer.ID]struct{}{}}
+	return &Gate{expected: map[peer.ID]int{}, guests: map[peer.ID]struct{}{}, slots: guestSlots}
 }
 
 // member reports whether p may be connected as what it is.
@@ -78,7 +79,7 @@ func (g *Gate) admitGuest(p peer.ID) bool {
 	if _, in := g.guests[p]; in {
 		return true
 	}
-	slots := guestSlots
+	slots := g.slots
 	if g.invites {
 		slots = guestSlotsOpen
 	}

@@ -291,12 +291,13 @@ func (f *Federation) answers(m *member, r node.Receipt) bool {
 	return false
 }
 
-// Cut ends the link between two organisations.
+// Cut ends the link between two organisations: first, so that nobody dials
+// again before the connection is down.
 func (f *Federation) Cut(a, b string) {
 	f.t.Helper()
 	ha, hb := f.member(a).host.ID(), f.member(b).host.ID()
-	f.net.DisconnectPeers(ha, hb)
 	f.check(f.net.UnlinkPeers(ha, hb))
+	f.net.DisconnectPeers(ha, hb)
 }
 
 // Heal makes a link between two organisations; they know each other's address.
@@ -342,8 +343,8 @@ func (f *Federation) unlink(m *member) {
 	for _, l := range f.graph.links {
 		if l[0] == m.name || l[1] == m.name {
 			a, b := f.orgs[l[0]].host.ID(), f.orgs[l[1]].host.ID()
-			f.net.DisconnectPeers(a, b)
 			f.net.UnlinkPeers(a, b) // cut already, or the other is down
+			f.net.DisconnectPeers(a, b)
 		}
 	}
 }
