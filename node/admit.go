@@ -44,6 +44,7 @@ func (n *Node) runAdmit() {
 			if _, err := n.receive(n.ctx, batch); err != nil && n.ctx.Err() == nil {
 				n.log.Error("admit", "err", err)
 			}
+			n.noticeGaps(batch)
 		}
 	}
 }
@@ -92,7 +93,8 @@ func (n *Node) judgeAll(batch []arrival) []storage.Entry {
 func (n *Node) judge(a arrival) (storage.Entry, bool) {
 	v := n.look().MayAdmit(&a.bulletin.Header, time.Now())
 	from, _ := NodeID(a.from)
-	e := storage.Entry{Bulletin: a.bulletin, Reason: v.Rule, From: from, Received: time.Now()}
+	own := a.bulletin.Header.Certificate.Node == n.cert.Node // said before this disk was an old copy
+	e := storage.Entry{Bulletin: a.bulletin, Reason: v.Rule, From: from, Received: time.Now(), Own: own}
 	switch v.Outcome {
 	case trust.Admit:
 		e.Body = storage.Absent
@@ -104,6 +106,10 @@ func (n *Node) judge(a arrival) (storage.Entry, bool) {
 	case trust.Unknown:
 		n.remember(a.bulletin.Header.Org(), a.from)
 		n.counters.refused.Add(1)
+		return e, false
+	case trust.Later: // judged again when its time has come
+		n.counters.datedAhead.Add(1)
+		n.counters.laterOverflow.Add(uint64(n.later.add(a)))
 		return e, false
 	default:
 		n.counters.refused.Add(1)
@@ -161,9 +167,13 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 		if r.BodyNew && b.Header.Kind == protocol.Statements {
 			statements = append(statements, b)
 		}
-		if r.Equivocation != nil {
-			n.counters.equivocations.Add(1)
-			n.log.Error("equivocation: two bulletins at one place", "id", b.ID(), "other", r.Equivocation.ID(), "peer", n.look().name(b.Header.Org()))
+		if r.New && entries[i].Own && entries[i].Reason != ownReason {
+			n.regain(b)
+		}
+	}
+	if proofs := n.findFaults(entries, results); len(proofs) > 0 {
+		if err := n.accuse(ctx, proofs); err != nil {
+			n.log.Error("quarantine", "err", err)
 		}
 	}
 	if len(statements) > 0 {
@@ -174,10 +184,12 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 
 // heed puts new statements in force.
 func (n *Node) heed(bulletins []*protocol.Bulletin) {
+	before := n.look()
 	n.learn(func(k *knowledge) {
 		for _, b := range bulletins {
 			k.take(b)
 		}
 	})
+	n.reportFaults(before)
 	n.recall()
 }

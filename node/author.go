@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
@@ -17,11 +19,14 @@ import (
 // commits, in this order: sign, commit, head file, acknowledge, gossip. So a
 // number is never used twice, and none is missing below one that was stored.
 type author struct {
-	n      *Node
-	epoch  uint64
-	issued uint64 // never goes back within an epoch
-	next   map[protocol.ID]protocol.Head
-	jobs   chan job
+	n         *Node
+	epoch     atomic.Uint64 // the author's goroutine alone opens another
+	issued    uint64        // never goes back within an epoch
+	next      map[protocol.ID]protocol.Head
+	surpassed atomic.Uint64 // the highest epoch shown to us that we have not spoken in
+	began     time.Time
+	double    atomic.Pointer[protocol.Bulletin] // signed with our key since we began, and not by us
+	jobs      chan job
 }
 
 type job struct {
@@ -41,24 +46,56 @@ type result struct {
 	err       error
 }
 
+// ownReason is the receipt of what the author wrote, as against what came back
+// to us from others.
+const ownReason = "own"
+
 // maxFold is how many objects one commit of several bulletins may hold, which
 // keeps it within one transaction of the store.
 const maxFold = 4000
 
 func newAuthor(n *Node) *author {
-	a := &author{n: n, jobs: make(chan job, 64), next: map[protocol.ID]protocol.Head{}}
-	a.open(n.store.MaxEpoch(n.cert.Node))
+	a := &author{n: n, began: time.Now(), jobs: make(chan job, 64), next: map[protocol.ID]protocol.Head{}}
+	last := n.store.MaxEpoch(n.cert.Node)
+	if a.open(last); seeded == "number" && last > 0 {
+		a.epoch.Store(last)
+	}
 	return a
 }
 
 // open begins a new epoch above last: its high half is the larger of last's
-// plus one and Unix seconds, its low half is random.
+// plus one and Unix seconds, its low half is random. Above the highest there is
+// no other; whoever has our key and spoke in that one does not silence us.
 func (a *author) open(last uint64) {
 	var low [4]byte
 	rand.Read(low[:])
-	high := max(last>>32+1, uint64(time.Now().Unix()))
-	a.epoch = high<<32 | uint64(binary.BigEndian.Uint32(low[:]))
+	high := uint64(time.Now().Unix())
+	if last>>32 < math.MaxUint32 {
+		high = max(last>>32+1, high)
+	}
+	a.epoch.Store(high<<32 | uint64(binary.BigEndian.Uint32(low[:])))
 	a.issued = 0
+}
+
+// surpass notes that our own streams were seen in an epoch: the next signature
+// is made in one above it, and follows the newest header held by then.
+func (a *author) surpass(epoch uint64) {
+	for seen := a.surpassed.Load(); epoch > seen; seen = a.surpassed.Load() {
+		if a.surpassed.CompareAndSwap(seen, epoch) {
+			return
+		}
+	}
+}
+
+// catchUp opens another epoch when ours was seen elsewhere. It is called between
+// commits: until then a.next alone knows the numbers in use.
+func (a *author) catchUp() {
+	if seen := a.surpassed.Load(); seen >= a.epoch.Load() {
+		a.n.log.Warn("our own log was seen further on than we are: speaking in a new epoch", "seen", seen)
+		a.open(seen)
+		clear(a.next)
+		a.surpassed.CompareAndSwap(seen, 0)
+	}
 }
 
 // publish says something under our own name and returns once it is durable.
@@ -112,6 +149,7 @@ func (j job) objects() (count int) {
 }
 
 func (a *author) write(jobs []job) {
+	a.catchUp()
 	results := make([]result, len(jobs))
 	var entries []storage.Entry
 	for i, j := range jobs {
@@ -123,13 +161,13 @@ func (a *author) write(jobs []job) {
 			}
 			results[i].bulletins = append(results[i].bulletins, b)
 			entries = append(entries, storage.Entry{
-				Bulletin: b, Body: storage.Held, Reason: "own", Received: time.Now(), Own: true, Objects: p.parsed,
+				Bulletin: b, Body: storage.Held, Reason: ownReason, Received: time.Now(), Own: true, Objects: p.parsed,
 			})
 		}
 	}
 	_, err := a.n.admit(a.n.ctx, entries)
 	if err != nil { // numbers were used that may or may not be stored
-		a.open(a.epoch)
+		a.open(a.epoch.Load())
 		clear(a.next)
 	}
 	for i, j := range jobs {
@@ -155,12 +193,12 @@ func (a *author) sign(h protocol.Header, objects [][]byte) (*protocol.Bulletin, 
 	}
 	now := protocol.Millis(time.Now())
 	if now < a.issued { // the clock stepped back
-		a.open(a.epoch)
+		a.open(a.epoch.Load())
 	}
-	h.Epoch, h.Seq, h.Issued = a.epoch, 1, now
+	h.Epoch, h.Seq, h.Issued = a.epoch.Load(), 1, now
 	if known {
 		h.Prev = last.ID
-		if last.Position.Epoch == a.epoch {
+		if last.Position.Epoch == h.Epoch {
 			h.Seq = last.Position.Seq + 1
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -22,20 +23,42 @@ type conversation struct {
 	stream network.Stream
 	in     *bufio.Reader
 	idle   *time.Timer
+	lasts  *time.Timer
 	stop   func() bool
+	count  *atomic.Uint64 // bytes written
+	got    meteredReader
 }
 
-func newConversation(ctx context.Context, s network.Stream) *conversation {
+// A meteredReader counts what is read from a stream.
+type meteredReader struct {
+	stream network.Stream
+	bytes  int            // since it was last set to 0
+	count  *atomic.Uint64 // of all streams
+}
+
+// Read reads from the stream.
+func (r *meteredReader) Read(b []byte) (int, error) {
+	n, err := r.stream.Read(b)
+	r.bytes += n
+	r.count.Add(uint64(n))
+	return n, err
+}
+
+func (n *Node) newConversation(s network.Stream) *conversation {
 	reset := func() { s.Reset() }
-	return &conversation{
-		peer: s.Conn().RemotePeer(), stream: s, in: bufio.NewReaderSize(s, 16<<10),
-		idle: time.AfterFunc(syncIdle, reset), stop: context.AfterFunc(ctx, reset),
+	c := &conversation{
+		peer: s.Conn().RemotePeer(), stream: s, count: &n.counters.syncSent,
+		idle: time.AfterFunc(syncIdle, reset), lasts: time.AfterFunc(syncLasts, reset), stop: context.AfterFunc(n.ctx, reset),
+		got: meteredReader{stream: s, count: &n.counters.syncReceived},
 	}
+	c.in = bufio.NewReaderSize(&c.got, 16<<10)
+	return c
 }
 
 // end closes the stream, or resets it when the conversation failed.
 func (c *conversation) end(err *error) {
 	c.idle.Stop()
+	c.lasts.Stop()
 	c.stop()
 	if *err != nil && !errors.Is(*err, io.EOF) {
 		c.stream.Reset()
@@ -46,7 +69,14 @@ func (c *conversation) end(err *error) {
 
 func (c *conversation) write(f protocol.SyncFrame) error {
 	c.idle.Reset(syncIdle)
-	return protocol.WriteFrame(c.stream, f)
+	return protocol.WriteFrame(c, f)
+}
+
+// Write writes to the stream and counts.
+func (c *conversation) Write(b []byte) (int, error) {
+	n, err := c.stream.Write(b)
+	c.count.Add(uint64(n))
+	return n, err
 }
 
 func (c *conversation) read() (protocol.SyncFrame, error) {
@@ -64,11 +94,12 @@ func (c *conversation) writeSummaries(list []protocol.Summary) error {
 			return err
 		}
 	}
-	return c.write(protocol.SyncFrame{End: &struct{}{}})
+	return c.write(protocol.SyncFrame{End: &protocol.End{}})
 }
 
 func (c *conversation) readSummaries() ([]protocol.Summary, error) {
 	var list []protocol.Summary
+	c.got.bytes = 0
 	for {
 		f, err := c.read()
 		switch {
@@ -76,8 +107,8 @@ func (c *conversation) readSummaries() ([]protocol.Summary, error) {
 			return nil, err
 		case f.End != nil:
 			return list, nil
-		case f.Summary == nil || len(list) >= maxSummaries:
-			return nil, fmt.Errorf("%w sync: a summary was due, at most %d of them", protocol.ErrInvalid, maxSummaries)
+		case f.Summary == nil || len(list) >= maxSummaries || c.got.bytes > summaryBytes:
+			return nil, fmt.Errorf("%w sync: a summary was due, at most %d of them in %d bytes", protocol.ErrInvalid, maxSummaries, summaryBytes)
 		}
 		list = append(list, *f.Summary)
 	}

@@ -18,7 +18,9 @@ type Counters struct {
 	gossipDelivered, gossipDuplicate, gossipBad   atomic.Uint64
 	gossipSendDrop, gossipReadDrop, gossipQueue   atomic.Uint64
 	syncSessions, syncFailures, syncEqual, joined atomic.Uint64
+	syncSent, syncReceived, gaps                  atomic.Uint64
 	gossipMetered, mended, dials                  atomic.Uint64
+	datedAhead, laterOverflow, regained           atomic.Uint64
 	budget                                        budget // bulletins of others, by author
 	meter                                         budget // messages, by the neighbour that hands them over
 	pace                                          budget // our own announcements
@@ -34,7 +36,8 @@ func (n *Node) Counts() map[string]uint64 {
 		"gossip_unannounced": &c.unannounced, "gossip_delivered": &c.gossipDelivered, "gossip_duplicates": &c.gossipDuplicate,
 		"gossip_rejected": &c.gossipBad, "gossip_send_dropped": &c.gossipSendDrop, "gossip_read_dropped": &c.gossipReadDrop,
 		"gossip_validation_dropped": &c.gossipQueue, "fetch_overflow": &c.fetchOverflow, "sync_overflow": &c.syncOverflow,
-		"sync_sessions": &c.syncSessions, "sync_failures": &c.syncFailures, "sync_equal": &c.syncEqual, "joins": &c.joined, "dials": &c.dials,
+		"sync_sessions": &c.syncSessions, "sync_failures": &c.syncFailures, "sync_equal": &c.syncEqual, "joins": &c.joined, "sync_bytes_sent": &c.syncSent, "sync_bytes_received": &c.syncReceived, "gaps_seen": &c.gaps, "dials": &c.dials,
+		"dated_ahead": &c.datedAhead, "dated_ahead_overflow": &c.laterOverflow, "own_regained": &c.regained,
 	} {
 		counts[name] = v.Load()
 	}
@@ -43,7 +46,7 @@ func (n *Node) Counts() map[string]uint64 {
 
 // Queues returns how full the node's queues are.
 func (n *Node) Queues() map[string]int {
-	return map[string]int{"admit": len(n.arrived), "fetch": len(n.fetches), "sync": len(n.syncs), "author": len(n.author.jobs)}
+	return map[string]int{"admit": len(n.arrived), "fetch": len(n.fetches), "sync": len(n.syncs), "author": len(n.author.jobs), "dated_ahead": n.later.count()}
 }
 
 // Budgets, in bulletins a second and at once: what one author may have passed

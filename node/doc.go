@@ -8,7 +8,14 @@
 //	gossip   one topic a community; a hint, never the truth
 //	sync     what gossip lost: digests, summaries, headers, bodies
 //	fetch    bodies whose header gossip announced
+//	convergence, delivery  what others held when last compared, of all and of
+//	         our own word
+//	archive  what an audience may see, written to a medium for an air gap, and
+//	         taken in from one: the way out and in without a connection
 //	join     guests with an invite, and new nodes of members
+//	integrity  faults in the logs of others are proven, told and answered with
+//	         quarantine; our own goes on in a new epoch after an old backup
+//	later    what is dated ahead waits in memory until its time has come
 //	peers    random connections to members, redialled; names; blocks
 //	door     puts every new outlook in force on topics and connections
 //

@@ -193,8 +193,15 @@ func (n *Node) left(p peer.ID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.shared, p)
-	if node, ok := NodeID(p); ok && n.dials[node] != nil {
-		n.dials[node].hungUp()
+	node, ok := NodeID(p)
+	if !ok {
+		return
+	}
+	if n.gate.member(p) {
+		n.contacts[node] = time.Now()
+	}
+	if d := n.dials[node]; d != nil {
+		d.hungUp()
 	}
 }
 

@@ -19,3 +19,6 @@ func SwitchOff(c *Config, off guard) { c.off = off }
 
 // NoGuests starts a node that lets in no unknown peer, unless an invite is open.
 func NoGuests(c *Config) { c.Gate.slots = 0 }
+
+// Lose has a node lose gossip, when lose says so, without noticing.
+func Lose(c *Config, lose func() bool) { c.lose = lose }

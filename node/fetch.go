@@ -118,10 +118,10 @@ func (n *Node) askBodies(ctx context.Context, p peer.ID, ids []protocol.ID) (err
 	if err := c.write(protocol.SyncFrame{Want: &protocol.Want{Bodies: ids}}); err != nil {
 		return err
 	}
-	if _, err := n.take(c); err != nil {
+	if _, _, err := n.take(c); err != nil {
 		return err
 	}
-	return c.write(protocol.SyncFrame{End: &struct{}{}})
+	return c.write(protocol.SyncFrame{End: &protocol.End{}})
 }
 
 // otherMember returns a random connected member that is not p.

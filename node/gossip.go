@@ -121,7 +121,7 @@ func (n *Node) read(sub *pubsub.Subscription) {
 			return
 		}
 		b, ok := m.ValidatorData.(*protocol.Bulletin)
-		if !ok || m.ReceivedFrom == n.host.ID() {
+		if !ok || m.ReceivedFrom == n.host.ID() || n.lose != nil && n.lose() {
 			continue
 		}
 		select {

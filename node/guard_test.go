@@ -193,7 +193,7 @@ func TestSyncGivesStrangersNothing(t *testing.T) {
 				got, _ := raw.Sync("bank",
 					protocol.SyncFrame{Want: &protocol.Want{Bodies: []protocol.ID{said.Bulletin}}},
 					protocol.SyncFrame{Want: &protocol.Want{Stream: stream, Ranges: []protocol.Range{everything}}},
-					protocol.SyncFrame{End: &struct{}{}},
+					protocol.SyncFrame{End: &protocol.End{}},
 				)
 				if gave := bulletins(got) > 0; gave != c.want {
 					t.Errorf("the stranger got %d bulletins", bulletins(got))
@@ -212,7 +212,7 @@ func TestSummariesOfStrangersAreEmpty(t *testing.T) {
 		raw := fed.Raw("bank")
 		raw.Connect("bank")
 		other := protocol.ID{1}
-		got, _ := raw.Sync("bank", protocol.SyncFrame{Digest: &other}, protocol.SyncFrame{End: &struct{}{}}, protocol.SyncFrame{End: &struct{}{}})
+		got, _ := raw.Sync("bank", protocol.SyncFrame{Digest: &other}, protocol.SyncFrame{End: &protocol.End{}}, protocol.SyncFrame{End: &protocol.End{}})
 		for _, f := range got {
 			if f.Summary != nil {
 				t.Errorf("a stranger was shown a summary of %d heads", len(f.Summary.Heads))

@@ -25,6 +25,8 @@ const (
 	tableAddrs       = "addrs"       // node -> multiaddrs, a line each
 	tableCerts       = "certs"       // node -> certificate shown at the door
 	tableInvites     = "invites"     // SHA-256 of the secret -> invite record
+	tableProofs      = "proofs"      // ids of two headers held that show a fault -> which
+	tableReleased    = "released"    // org -> ids of headers proven bad, and released here
 )
 
 // Errors that callers tell apart.
@@ -48,7 +50,8 @@ type Config struct {
 	Connections int           // random member connections per community; 0: 16
 	SyncEvery   time.Duration // 0: a minute
 
-	off guard // guards that tests switch off to see what another does alone
+	off  guard       // guards that tests switch off to see what another does alone
+	lose func() bool // tests have gossip lost without anybody noticing
 }
 
 // A Node is a member of the federation.
@@ -64,6 +67,7 @@ type Node struct {
 	links int
 	every time.Duration
 	off   guard
+	lose  func() bool
 
 	mu    sync.Mutex // guards known
 	known knowledge
@@ -78,11 +82,17 @@ type Node struct {
 	author    *author
 	counters  Counters
 
+	comparisons map[protocol.Node]*comparison // what others showed; mu guards it
+	contacts    map[protocol.Node]time.Time   // when others were last connected; mu guards it
+
 	dials   map[protocol.Node]*dial // mu guards it
+	hurried time.Time               // when all were dialled at once; mu guards it
 	redial  chan struct{}           // connections may be missing
 	enforce chan struct{}           // the outlook changed
 	arrived chan arrival            // from gossip, to be admitted
 	fetches chan fetch              // bodies to ask for
+	later   *waitlist               // what is dated ahead
+	accused chan struct{}           // proofs may have to be published
 	syncs   chan syncRequest        // sessions to hold soon
 	guests  chan peer.ID            // unknown peers that came in
 
@@ -96,11 +106,12 @@ type Node struct {
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{
 		host: c.Host, gate: c.Gate, key: c.Key, org: c.Org, cert: c.Certificate, title: c.Name, store: c.Store, log: c.Log,
-		links: c.Connections, every: c.SyncEvery, off: c.off, topics: map[protocol.ID]*subscription{},
+		links: c.Connections, every: c.SyncEvery, off: c.off, lose: c.lose, topics: map[protocol.ID]*subscription{},
 		shared: map[peer.ID][]protocol.ID{}, joining: map[peer.ID]int{}, streams: map[peer.ID]int{}, strangers: map[protocol.Org]map[peer.ID]bool{},
 		dials: map[protocol.Node]*dial{}, redial: make(chan struct{}, 1), enforce: make(chan struct{}, 1), arrived: make(chan arrival, 1024), fetches: make(chan fetch, 1024),
-		syncs: make(chan syncRequest, 256), guests: make(chan peer.ID, 64),
-		known: newKnowledge(),
+		syncs: make(chan syncRequest, 256), guests: make(chan peer.ID, 64), accused: make(chan struct{}, 1),
+		later: newWaitlist(),
+		known: newKnowledge(), comparisons: map[protocol.Node]*comparison{}, contacts: map[protocol.Node]time.Time{},
 	}
 	if n.links == 0 {
 		n.links = 16
@@ -146,7 +157,8 @@ func (n *Node) start(ctx context.Context) error {
 	// Only now may anybody come in: a peer that connects before the router
 	// listens would never be sent anything.
 	n.gate.outlook.Store(n.known.outlook(n.cert))
-	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers} {
+	n.reportFaults(&outlook{})
+	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.runIntegrity} {
 		n.wg.Go(run)
 	}
 	old := n.Communities() // joining one later says so itself

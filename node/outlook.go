@@ -34,6 +34,8 @@ type knowledge struct {
 	told     map[protocol.Node][]ma.Multiaddr       // addresses told by people and by joins
 	petnames map[protocol.Org]string
 	blocked  map[protocol.Org]bool
+	proofs   map[protocol.Org][]proof              // of faults in its log; see integrity.go
+	released map[protocol.Org]map[protocol.ID]bool // headers proven bad that quarantine no more
 }
 
 // lore is what is known of one community.
@@ -56,6 +58,7 @@ func newKnowledge() knowledge {
 	return knowledge{
 		lore: map[protocol.ID]*lore{}, proven: map[protocol.Node]protocol.Certificate{}, hearsay: map[protocol.Node]protocol.Certificate{},
 		told: map[protocol.Node][]ma.Multiaddr{}, petnames: map[protocol.Org]string{}, blocked: map[protocol.Org]bool{},
+		proofs: map[protocol.Org][]proof{}, released: map[protocol.Org]map[protocol.ID]bool{},
 	}
 }
 
@@ -88,6 +91,9 @@ func (k *knowledge) take(b *protocol.Bulletin) {
 		}
 		if s.Introduction != nil {
 			learnCert(k.hearsay, s.Introduction.Certificate)
+		}
+		if s.Equivocation != nil {
+			k.takeProof(b.Header.Community, s.Equivocation)
 		}
 		if s.Presence != nil && s.Presence.Certificate.Node == node {
 			learnCert(k.proven, s.Presence.Certificate)
@@ -147,6 +153,7 @@ func (k *knowledge) outlook(self protocol.Certificate) *outlook {
 			Communities: map[protocol.ID]*trust.Community{},
 			Nodes:       maps.Clone(k.hearsay),
 			Blocked:     maps.Clone(k.blocked),
+			Quarantined: k.quarantine(),
 		},
 		topics:   map[string]protocol.ID{},
 		charters: map[protocol.ID]*protocol.SignedCharter{},
@@ -244,6 +251,7 @@ func (n *Node) load(ctx context.Context) error {
 		}
 		k.take(b)
 	}
+	k.loadProofs(n.store)
 	return ctx.Err()
 }
 

@@ -24,6 +24,7 @@ const (
 	backoffMax  = 5 * time.Minute
 	deference   = 5 * time.Second  // the larger peer id waits for the smaller one's dial
 	lasting     = 10 * time.Second // a connection that stood so long was a success
+	longGone    = 4                // failures
 )
 
 const closedAtOnce = "closed at once"
@@ -158,6 +159,22 @@ func (n *Node) dialNode(node protocol.Node, addrs []ma.Multiaddr) {
 	d.ok, d.err, d.next = time.Now(), "", time.Now().Add(rand.N(2*backoffMin)+backoffMin)
 }
 
+// hurry has all who could not be reached dialled again soon, at most once a
+// minute: one who was long gone is back, so the network may be. n.mu is held.
+func (n *Node) hurry() {
+	now := time.Now()
+	if now.Sub(n.hurried) < time.Minute {
+		return
+	}
+	n.hurried = now
+	for _, d := range n.dials {
+		if soon := now.Add(rand.N(2 * time.Second)); d.err != "" && d.next.After(soon) {
+			d.next = soon
+		}
+	}
+	signal(n.redial)
+}
+
 // failed puts the next attempt off, for longer each time.
 func (d *dial) failed(err string) {
 	d.failures++
@@ -211,6 +228,7 @@ type Peer struct {
 	Connected    bool          `json:"connected"`
 	Confirmed    bool          `json:"confirmed"` // the name is a petname
 	Blocked      bool          `json:"blocked"`
+	Quarantined  string        `json:"quarantined,omitempty"` // why what it says does not count
 	Member       bool          `json:"member"`
 	IntroducedBy []string      `json:"introduced_by,omitempty"`
 	Communities  []string      `json:"communities,omitempty"`
@@ -241,6 +259,7 @@ func (n *Node) peer(o *outlook, node protocol.Node, cert protocol.Certificate) P
 	p := Peer{
 		Org: cert.Org, Name: o.name(cert.Org), Node: node, Fingerprint: cert.Org.Fingerprint(), Confirmed: confirmed,
 		Connected: n.gate.member(id) && n.host.Network().Connectedness(id) == network.Connected, Blocked: o.Blocked[cert.Org],
+		Quarantined: o.quarantine(cert.Org),
 	}
 	for _, c := range o.Communities {
 		if m, is := c.Members[cert.Org]; is {
@@ -399,10 +418,21 @@ func (n *Node) Block(ctx context.Context, org protocol.Org, reason string) error
 	return nil
 }
 
-// Release undoes Block. What was declined meanwhile is asked for again.
+// Release undoes Block, and lifts a quarantine for the proofs known by now; see
+// [Node.Quarantined]. What was declined meanwhile is asked for again.
 func (n *Node) Release(ctx context.Context, org protocol.Org) error {
-	if !n.look().Blocked[org] {
-		return fmt.Errorf("%w: %s is not blocked", ErrNotFound, n.Name(org))
+	o := n.look()
+	_, quarantined := o.Quarantined[org]
+	if quarantined {
+		if err := n.releaseProofs(ctx, org); err != nil {
+			return err
+		}
+	}
+	if !o.Blocked[org] {
+		if quarantined {
+			return nil
+		}
+		return fmt.Errorf("%w: %s is neither blocked nor quarantined", ErrNotFound, n.Name(org))
 	}
 	if err := n.store.Table(tableBlocked).Delete(ctx, org[:]); err != nil {
 		return err

@@ -41,7 +41,28 @@ type Origin struct {
 	Headers   int            `json:"headers"`
 	Bodies    map[string]int `json:"bodies"`
 	Gaps      int            `json:"gaps"`
+	Missing   []Missing      `json:"missing,omitempty"` // nothing: complete
 	Last      time.Time      `json:"last"`
+}
+
+// Missing is a part of a log that is known to exist and not held: the numbers
+// of one epoch from From to To; To alone where it may reach back into epochs
+// before.
+type Missing struct {
+	Epoch uint64 `json:"epoch"`
+	From  uint64 `json:"from,omitempty"`
+	To    uint64 `json:"to"`
+}
+
+func missingOf(gaps []protocol.Range) (list []Missing) {
+	for _, g := range gaps {
+		m := Missing{Epoch: g.To.Epoch, To: g.To.Seq}
+		if g.From.Epoch == g.To.Epoch {
+			m.From = g.From.Seq + 1
+		}
+		list = append(list, m)
+	}
+	return list
 }
 
 // Status is the state of the node at a glance.
@@ -55,6 +76,9 @@ type Status struct {
 	Peers       []Peer            `json:"peers"`
 	Communities []Community       `json:"communities"`
 	Origins     []Origin          `json:"origins"`
+	Quarantined []Quarantine      `json:"quarantined"`
+	Alarm       string            `json:"alarm,omitempty"` // our key is used by somebody else
+	Convergence []Convergence     `json:"convergence"`
 	Queues      map[string]int    `json:"queues"`
 	Counts      map[string]uint64 `json:"counts"`
 }
@@ -64,7 +88,7 @@ func (n *Node) Status() Status {
 	stats := n.store.Stats()
 	return Status{
 		Org: n.title, Node: n.host.ID().String(), Objects: stats.Live, Claims: stats.Claims, Bulletins: stats.Headers,
-		Position: n.store.Position(), Peers: n.Peers(), Communities: n.Communities(), Origins: n.origins(),
+		Position: n.store.Position(), Peers: n.Peers(), Communities: n.Communities(), Origins: n.origins(), Quarantined: n.Quarantined(), Alarm: n.alarm(), Convergence: n.Convergence(),
 		Queues: n.Queues(), Counts: n.Counts(),
 	}
 }
@@ -79,7 +103,7 @@ func (n *Node) origins() []Origin {
 		}
 		origin := Origin{
 			Org: o.name(s.Org), Community: c.Charter.Name, Kind: s.Stream.Kind.String(), TLP: s.Stream.TLP,
-			Headers: s.Headers, Gaps: len(s.Gaps), Last: protocol.Time(s.LastIssued), Bodies: map[string]int{},
+			Headers: s.Headers, Gaps: len(s.Gaps), Missing: missingOf(s.Gaps), Last: protocol.Time(s.LastIssued), Bodies: map[string]int{},
 		}
 		for state, count := range s.Bodies {
 			if count > 0 {

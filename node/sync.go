@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -16,129 +15,17 @@ import (
 )
 
 const (
-	syncIdle     = 30 * time.Second // a session without progress ends
-	syncSessions = 4                // we hold at a time
-	syncStreams  = 8                // we answer at a time for one peer
-	wantBodies   = 32               // asked for at a time
-	maxSummaries = 100_000          // of one peer
+	syncIdle      = 30 * time.Second // a session without progress ends
+	syncLasts     = 5 * time.Minute  // any session ends; the next goes on
+	syncSessions  = 4                // we hold at a time
+	syncStreams   = 8                // we answer at a time for one peer
+	wantBodies    = 8                // asked for at a time
+	answerHeaders = 256              // sent for one want, then others have their turn
+	answerBytes   = 1 << 20          // the same, in bytes
+	maxSummaries  = 100_000          // of one peer
+	summaryBytes  = 16 << 20         // of one peer's summaries
+	maxLacks      = 16               // told to an author at a time
 )
-
-// runSync holds sessions: with whoever was asked for, and every so often with
-// a random member. One session a peer at a time.
-func (n *Node) runSync() {
-	due, running := map[peer.ID]time.Time{}, map[peer.ID]bool{}
-	finished := make(chan peer.ID, syncSessions)
-	random := time.NewTimer(n.jitter(n.every))
-	defer random.Stop()
-	wake := time.NewTimer(time.Hour)
-	defer wake.Stop()
-	for {
-		select {
-		case <-n.ctx.Done():
-			for len(running) > 0 {
-				delete(running, <-finished)
-			}
-			return
-		case r := <-n.syncs:
-			for _, p := range n.wanted(r) {
-				at := time.Now().Add(n.jitter(r.after))
-				if was, is := due[p]; !is || at.Before(was) {
-					due[p] = at
-				}
-			}
-		case <-random.C:
-			random.Reset(n.jitter(n.every))
-			if p, ok := n.randomMember(); ok {
-				due[p] = time.Now()
-			}
-		case p := <-finished:
-			delete(running, p)
-		case <-wake.C:
-		}
-		wake.Reset(n.beginDue(due, running, finished))
-	}
-}
-
-// beginDue starts the sessions whose time has come, and returns how long until
-// the next one.
-func (n *Node) beginDue(due map[peer.ID]time.Time, running map[peer.ID]bool, finished chan<- peer.ID) time.Duration {
-	next := time.Hour
-	for p, at := range due {
-		wait := time.Until(at)
-		switch {
-		case wait > 0:
-			next = min(next, wait)
-		case running[p] || len(running) >= syncSessions: // when one finishes
-		default:
-			delete(due, p)
-			running[p] = true
-			n.wg.Go(func() {
-				n.session(p)
-				finished <- p
-			})
-		}
-	}
-	return next
-}
-
-// session holds one session and spreads the word when it brought something.
-func (n *Node) session(p peer.ID) {
-	n.counters.syncSessions.Add(1)
-	news, err := n.syncWith(n.ctx, p)
-	if err != nil && n.ctx.Err() == nil {
-		n.counters.syncFailures.Add(1)
-		n.log.Debug("sync", "peer", p, "err", err)
-	}
-	if news > 0 {
-		n.log.Info("sync", "peer", p, "new", news)
-		n.spread(p)
-	}
-}
-
-// spread lets the other connections know soon, after a session brought news.
-func (n *Node) spread(except peer.ID) {
-	for _, p := range n.host.Network().Peers() {
-		if p != except && n.gate.member(p) {
-			n.syncSoon(p, 2*time.Second)
-		}
-	}
-}
-
-type syncRequest struct {
-	peer  peer.ID // "": every connected member
-	after time.Duration
-}
-
-func (n *Node) syncSoon(p peer.ID, after time.Duration) {
-	select {
-	case n.syncs <- syncRequest{p, after}:
-	default:
-		n.counters.syncOverflow.Add(1)
-	}
-}
-
-// syncAllSoon is called wherever something was lost without our knowing what.
-func (n *Node) syncAllSoon() { n.syncSoon("", time.Second) }
-
-func (n *Node) wanted(r syncRequest) []peer.ID {
-	if r.peer != "" {
-		return []peer.ID{r.peer}
-	}
-	var members []peer.ID
-	for _, p := range n.host.Network().Peers() {
-		if n.gate.member(p) {
-			members = append(members, p)
-		}
-	}
-	return members
-}
-
-func (n *Node) jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return d/2 + rand.N(d)
-}
 
 // syncWith holds one session as its caller: digests first, and when they are
 // equal and nobody has a gap that is all. Else summaries; then each side in
@@ -151,7 +38,7 @@ func (n *Node) syncWith(ctx context.Context, p peer.ID) (news int, err error) {
 	defer c.end(&err)
 	mine := n.summaries(p)
 	digest := protocol.SummariesDigest(mine)
-	if err := c.write(protocol.SyncFrame{Digest: &digest}); err != nil {
+	if err := c.write(n.greeting(p, digest)); err != nil {
 		return 0, err
 	}
 	f, err := c.read()
@@ -163,6 +50,7 @@ func (n *Node) syncWith(ctx context.Context, p peer.ID) (news int, err error) {
 	}
 	if *f.Digest == digest && !incomplete(mine) {
 		n.counters.syncEqual.Add(1)
+		n.compared(p, mine, mine, f.Lacks)
 		return n.pullBodies(c, mine)
 	}
 	if err := c.writeSummaries(mine); err != nil {
@@ -172,10 +60,29 @@ func (n *Node) syncWith(ctx context.Context, p peer.ID) (news int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	n.ownShown(theirs)
+	n.compared(p, mine, theirs, f.Lacks)
 	if news, err = n.pull(c, mine, theirs); err != nil {
 		return news, err
 	}
-	return news, n.answer(c)
+	n.gotAll(p)
+	if err := n.answer(c); err != nil {
+		return news, err
+	}
+	n.tookAll(p, mine)
+	return news, nil
+}
+
+// greeting is our digest, and what we lack of the peer's own word.
+func (n *Node) greeting(p peer.ID, digest protocol.ID) protocol.SyncFrame {
+	f := protocol.SyncFrame{Digest: &digest}
+	node, _ := NodeID(p)
+	if cert, known := n.look().Nodes[node]; known {
+		if total, some := n.store.Lacking(cert.Org, maxLacks); total > 0 {
+			f.Lacks = &protocol.Lacks{Total: uint64(total), Sample: some}
+		}
+	}
+	return f
 }
 
 // openSync opens a conversation with a member.
@@ -189,7 +96,7 @@ func (n *Node) openSync(ctx context.Context, p peer.ID) (*conversation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sync stream: %w", err)
 	}
-	return newConversation(n.ctx, s), nil
+	return n.newConversation(s), nil
 }
 
 // serveSync answers: either a session, or single requests for bodies.
@@ -200,7 +107,7 @@ func (n *Node) serveSync(s network.Stream) {
 		return
 	}
 	defer n.leaveStream(p)
-	c := newConversation(n.ctx, s)
+	c := n.newConversation(s)
 	var err error
 	defer func() {
 		if err != nil {
@@ -223,31 +130,39 @@ func (n *Node) serveSync(s network.Stream) {
 		return
 	}
 	var news int
-	if news, err = n.serveSession(c, *first.Digest); news > 0 {
+	if news, err = n.serveSession(c, first); news > 0 {
 		n.spread(p)
 	}
 }
 
-func (n *Node) serveSession(c *conversation, theirDigest protocol.ID) (int, error) {
+func (n *Node) serveSession(c *conversation, first protocol.SyncFrame) (int, error) {
 	mine := n.summaries(c.peer)
 	digest := protocol.SummariesDigest(mine)
-	if err := c.write(protocol.SyncFrame{Digest: &digest}); err != nil {
+	if err := c.write(n.greeting(c.peer, digest)); err != nil {
 		return 0, err
 	}
-	if digest == theirDigest && !incomplete(mine) {
+	if digest == *first.Digest && !incomplete(mine) {
+		n.compared(c.peer, mine, mine, first.Lacks)
 		return 0, n.answer(c)
 	}
 	theirs, err := c.readSummaries()
 	if err != nil {
 		return 0, err
 	}
+	n.ownShown(theirs)
+	n.compared(c.peer, mine, theirs, first.Lacks)
 	if err := c.writeSummaries(mine); err != nil {
 		return 0, err
 	}
 	if err := n.answer(c); err != nil {
 		return 0, err
 	}
-	return n.pull(c, mine, theirs)
+	n.tookAll(c.peer, mine)
+	news, err := n.pull(c, mine, theirs)
+	if err == nil {
+		n.gotAll(c.peer)
+	}
+	return news, err
 }
 
 // summaries returns what we hold of the streams both sides may see.
@@ -273,62 +188,69 @@ func incomplete(summaries []protocol.Summary) bool {
 }
 
 // pull asks for what the other side's summaries show and we lack: statements
-// first, since they decide whom we know.
+// first, since they decide whom we know, then every stream in turn, a slice of
+// each at a time, so that a flood in one does not keep a trickle in another
+// waiting.
 func (n *Node) pull(c *conversation, mine, theirs []protocol.Summary) (news int, err error) {
 	held := map[protocol.ID]protocol.Summary{}
 	for _, s := range mine {
 		held[s.Stream.ID()] = s
 	}
 	for _, kind := range []protocol.Kind{protocol.Statements, protocol.Objects} {
+		var turns []protocol.Want
 		for _, s := range theirs {
-			if s.Stream.Kind != kind {
-				continue
-			}
 			id := s.Stream.ID()
-			got, err := n.pullStream(c, id, n.missing(held[id], s))
-			news += got
-			if err != nil {
-				return news, err
+			if ranges := protocol.Missing(held[id], s, n.holds); s.Stream.Kind == kind && len(ranges) > 0 {
+				turns = append(turns, protocol.Want{Stream: id, Ranges: ranges})
 			}
+		}
+		got, err := n.pullHeaders(c, turns)
+		news += got
+		if err != nil {
+			return news, err
 		}
 	}
 	got, err := n.pullBodies(c, theirs)
 	return news + got, err
 }
 
-func (n *Node) pullStream(c *conversation, stream protocol.ID, ranges []protocol.Range) (int, error) {
-	if len(ranges) == 0 {
-		return 0, nil
-	}
-	if err := c.write(protocol.SyncFrame{Want: &protocol.Want{Stream: stream, Ranges: ranges}}); err != nil {
-		return 0, err
-	}
-	return n.take(c)
-}
-
-// missing returns the ranges of a stream to ask for: our gaps, and what lies
-// between what we hold and each of their heads that we do not.
-func (n *Node) missing(mine, theirs protocol.Summary) []protocol.Range {
-	ranges := slices.Clone(mine.Gaps)
-	var newest protocol.Position
-	if len(mine.Heads) > 0 {
-		newest = mine.Heads[len(mine.Heads)-1].Position
-	}
-	for _, h := range theirs.Heads {
-		if held, _ := n.store.Has(h.ID); held {
+func (n *Node) pullHeaders(c *conversation, turns []protocol.Want) (news int, err error) {
+	for len(turns) > 0 {
+		want := turns[0]
+		turns = turns[1:]
+		if err := c.write(protocol.SyncFrame{Want: &want}); err != nil {
+			return news, err
+		}
+		got, rest, err := n.take(c)
+		news += got
+		if err != nil {
+			return news, err
+		}
+		if len(rest) == 0 {
 			continue
 		}
-		from := newest
-		if h.Position.Compare(newest) <= 0 { // a branch below our newest: all of its epoch
-			from = protocol.Position{Epoch: h.Position.Epoch}
+		if !shorter(rest, want.Ranges) {
+			return news, fmt.Errorf("%w sync: an answer that leaves as much as was wanted", protocol.ErrInvalid)
 		}
-		ranges = append(ranges, protocol.Range{From: from, To: h.Position})
+		turns = append(turns, protocol.Want{Stream: want.Stream, Ranges: rest})
 	}
-	return ranges[:min(len(ranges), 64)]
+	return news, nil
 }
 
-// take admits what comes until the list ends.
-func (n *Node) take(c *conversation) (news int, err error) {
+// shorter reports whether rest is the end of what was asked for, so that
+// asking on comes to an end.
+func shorter(rest, asked []protocol.Range) bool {
+	skip := len(asked) - len(rest)
+	if skip < 0 || !slices.Equal(rest[1:], asked[skip+1:]) {
+		return false
+	}
+	first := asked[skip]
+	return rest[0].To == first.To && (skip > 0 || rest[0].From.Compare(first.From) > 0) && rest[0].From.Compare(first.From) >= 0
+}
+
+// take admits what comes until the list ends, and returns how much of it was
+// new and what of the want is left to ask for.
+func (n *Node) take(c *conversation) (news int, rest []protocol.Range, err error) {
 	var batch []arrival
 	size := 0
 	flush := func() error {
@@ -340,11 +262,11 @@ func (n *Node) take(c *conversation) (news int, err error) {
 		f, err := c.read()
 		switch {
 		case err != nil:
-			return news, err
+			return news, nil, errors.Join(err, flush()) // what came before the cut need not come again
 		case f.End != nil:
-			return news, flush()
+			return news, f.End.Rest, flush()
 		case f.Bulletin == nil:
-			return news, fmt.Errorf("%w sync: a bulletin was due", protocol.ErrInvalid)
+			return news, nil, fmt.Errorf("%w sync: a bulletin was due", protocol.ErrInvalid)
 		}
 		if id, body, err := protocol.Peek(f.Bulletin); err == nil && n.have(id, body) {
 			continue
@@ -354,22 +276,28 @@ func (n *Node) take(c *conversation) (news int, err error) {
 			continue
 		}
 		if err != nil {
-			return news, err
+			return news, nil, errors.Join(err, flush())
 		}
 		batch, size = append(batch, arrival{b, c.peer}), size+len(f.Bulletin)
 		if len(batch) >= maxBatch || size > 2<<20 {
 			if err := flush(); err != nil {
-				return news, err
+				return news, nil, err
 			}
 		}
 	}
+}
+
+// holds reports whether a header is held.
+func (n *Node) holds(id protocol.ID) bool {
+	held, _ := n.store.Has(id)
+	return held
 }
 
 // have reports whether a bulletin would bring nothing: cheaper to know than
 // its signature is to verify.
 func (n *Node) have(id protocol.ID, body bool) bool {
 	held, state := n.store.Has(id)
-	return held && (!body || state == storage.Held)
+	return held && (!body || state == storage.Held) || n.later.holds(id, body)
 }
 
 // pullBodies asks for bodies of headers we hold, of the streams the other side
@@ -382,23 +310,24 @@ func (n *Node) pullBodies(c *conversation, theirs []protocol.Summary) (news int,
 	asked := map[protocol.ID]bool{}
 	for {
 		var ids []protocol.ID
-		for _, id := range n.store.Wanted(4096) {
-			b, state, err := n.store.Header(id)
-			if err == nil && state == storage.Absent && !asked[id] && streams[b.Header.Stream().ID()] && len(ids) < wantBodies {
-				ids = append(ids, id)
-				asked[id] = true
+		for _, w := range n.store.Wanted(4096) {
+			if streams[w.Stream] && !asked[w.ID] {
+				ids = append(ids, w.ID)
+				asked[w.ID] = true
 			}
 		}
 		if len(ids) == 0 {
-			return news, c.write(protocol.SyncFrame{End: &struct{}{}})
+			return news, c.write(protocol.SyncFrame{End: &protocol.End{}})
 		}
-		if err := c.write(protocol.SyncFrame{Want: &protocol.Want{Bodies: ids}}); err != nil {
-			return news, err
-		}
-		got, err := n.take(c)
-		news += got
-		if err != nil {
-			return news, err
+		for some := range slices.Chunk(ids, wantBodies) {
+			if err := c.write(protocol.SyncFrame{Want: &protocol.Want{Bodies: some}}); err != nil {
+				return news, err
+			}
+			got, _, err := n.take(c)
+			news += got
+			if err != nil {
+				return news, err
+			}
 		}
 	}
 }
@@ -421,7 +350,8 @@ func (n *Node) answer(c *conversation) error {
 	}
 }
 
-// satisfy sends what was asked for, as far as the peer may have it now.
+// satisfy sends what was asked for, as far as the peer may have it now, and no
+// more headers than one turn is worth.
 func (n *Node) satisfy(c *conversation, w *protocol.Want) error {
 	for _, id := range w.Bodies {
 		if wire := n.release(id, c.peer, true); wire != nil {
@@ -430,21 +360,41 @@ func (n *Node) satisfy(c *conversation, w *protocol.Want) error {
 			}
 		}
 	}
-	for _, r := range w.Ranges {
+	headers, bytes := 0, 0
+	for i, r := range w.Ranges {
 		for b, err := range n.store.Headers(w.Stream, r) {
+			if err != nil {
+				continue // damaged here: a gap there, until another brings it
+			}
+			if headers >= answerHeaders || bytes >= answerBytes {
+				rest := slices.Clone(w.Ranges[i:])
+				rest[0].From = before(b.Header.Position())
+				return c.write(protocol.SyncFrame{End: &protocol.End{Rest: rest}})
+			}
+			sent, err := n.sendHeader(c, b)
 			if err != nil {
 				return err
 			}
-			whole := b.Header.Size <= protocol.MaxWhole
-			if _, body := n.store.Has(b.ID()); body != storage.Held {
-				whole = false
-			}
-			if wire := n.release(b.ID(), c.peer, whole); wire != nil {
-				if err := c.write(protocol.SyncFrame{Bulletin: wire}); err != nil {
-					return err
-				}
-			}
+			headers, bytes = headers+1, bytes+sent
 		}
 	}
-	return c.write(protocol.SyncFrame{End: &struct{}{}})
+	return c.write(protocol.SyncFrame{End: &protocol.End{}})
+}
+
+// before returns the place that a range from p on is exclusive of.
+func before(p protocol.Position) protocol.Position {
+	return protocol.Position{Epoch: p.Epoch, Seq: p.Seq - 1}
+}
+
+// sendHeader sends a header, with its body where that is here and small.
+func (n *Node) sendHeader(c *conversation, b *protocol.Bulletin) (bytes int, err error) {
+	whole := b.Header.Size <= protocol.MaxWhole
+	if _, body := n.store.Has(b.ID()); body != storage.Held {
+		whole = false
+	}
+	wire := n.release(b.ID(), c.peer, whole)
+	if wire == nil {
+		return 0, nil
+	}
+	return len(wire), c.write(protocol.SyncFrame{Bulletin: wire})
 }

@@ -1,6 +1,6 @@
 // Package protocol is what one node may say to another: bulletins, statements,
-// certificates, charters, invites, and the messages of the join and sync
-// streams, as bytes and as Go types. SPEC.md beside this file describes the
+// certificates, charters, invites, the messages of the join and sync streams,
+// and archives, as bytes and as Go types. SPEC.md beside this file describes the
 // same bytes for other implementers.
 //
 // A [Bulletin] is a signed issue of objects under one label. Its [Header]
@@ -13,6 +13,10 @@
 // an append-only log numbered by epoch and sequence. Bulletins of kind
 // [Statements] speak of keys, members and groups; the others carry STIX 2.1
 // objects (package stix).
+//
+// An archive ([NewArchiveWriter], [NewArchiveReader]) carries bulletins on a
+// medium, under a signed header that says which organisations it is for; what
+// is damaged in it costs its own frame and is told.
 //
 // Everything is core deterministic CBOR (RFC 8949, section 4.2.1), read
 // strictly: whatever decodes encodes to the same bytes again. The limits stand

@@ -23,6 +23,7 @@ const (
 	secretSize = 16  // bytes of an invite's secret
 	maxReason  = 512 // bytes of a refusal
 	maxRanges  = 64  // heads or gaps of a summary, ranges of a want
+	maxLacks   = 16  // of a greeting, so that it stays under a kilobyte
 )
 
 // ErrRefused is wrapped by the error a refusal frame becomes.
@@ -92,14 +93,46 @@ type Want struct {
 	Bodies []ID    `cbor:"3,keyasint,omitempty"` // at most 256
 }
 
-// A SyncFrame is one message of a sync stream: exactly one field is set.
+// An End ends a list, or one's turn.
+type End struct {
+	Rest []Range `cbor:"1,keyasint,omitempty"` // of a want: what it was too much to answer at once
+}
+
+// A Lack is one of the receiver's bulletins whose body the sender does not
+// keep, although it holds the header.
+type Lack struct {
+	ID  ID      `cbor:"1,keyasint"`
+	Why LackWhy `cbor:"2,keyasint"`
+}
+
+// LackWhy says why a body is not kept.
+type LackWhy uint8
+
+// Why a body is not kept.
+const (
+	LackWanted   LackWhy = 1 + iota // it has not come yet
+	LackDeclined                    // by a rule of the holder's
+	LackExpired                     // nothing in it counted any more
+	LackPruned                      // to make room
+	LackErased                      // at its author's request
+)
+
+// Lacks tells an author what became of its bulletins at one holder.
+type Lacks struct {
+	Total  uint64 `cbor:"1,keyasint"`           // how many there are
+	Sample []Lack `cbor:"2,keyasint,omitempty"` // some of them, another choice every time; at most 16, sorted by id
+}
+
+// A SyncFrame is one message of a sync stream: exactly one field is set, but
+// that Lacks goes with Digest.
 type SyncFrame struct {
-	Digest   *ID       `cbor:"1,keyasint,omitempty"` // of all summaries; opens a session
-	Summary  *Summary  `cbor:"2,keyasint,omitempty"`
-	Want     *Want     `cbor:"3,keyasint,omitempty"`
-	Bulletin []byte    `cbor:"4,keyasint,omitempty"` // wire form
-	End      *struct{} `cbor:"5,keyasint,omitempty"` // of a list; of one's turn
-	Refused  string    `cbor:"6,keyasint,omitzero"`
+	Digest   *ID      `cbor:"1,keyasint,omitempty"` // of all summaries; opens a session
+	Summary  *Summary `cbor:"2,keyasint,omitempty"`
+	Want     *Want    `cbor:"3,keyasint,omitempty"`
+	Bulletin []byte   `cbor:"4,keyasint,omitempty"` // wire form
+	End      *End     `cbor:"5,keyasint,omitempty"`
+	Refused  string   `cbor:"6,keyasint,omitzero"`
+	Lacks    *Lacks   `cbor:"7,keyasint,omitempty"`
 }
 
 func (f SyncFrame) check() error {
@@ -113,10 +146,29 @@ func (f SyncFrame) check() error {
 		return fmt.Errorf("%w sync frame: %d messages in one, or a long refusal", ErrInvalid, set)
 	}
 	switch {
+	case f.Lacks != nil && f.Digest == nil:
+		return fmt.Errorf("%w sync frame: what is lacking goes with a digest", ErrInvalid)
+	case f.Lacks != nil:
+		return f.Lacks.check()
 	case f.Summary != nil:
 		return f.Summary.check()
 	case f.Want != nil:
 		return f.Want.check()
+	case f.End != nil:
+		return checkRanges(f.End.Rest)
+	}
+	return nil
+}
+
+func (l *Lacks) check() error {
+	if l.Total == 0 || len(l.Sample) > maxLacks || uint64(len(l.Sample)) > l.Total ||
+		!ascending(l.Sample, func(a, b Lack) int { return a.ID.Compare(b.ID) }) {
+		return fmt.Errorf("%w lacks: %d of %d: at most %d, sorted by id, are allowed, and none of none", ErrInvalid, len(l.Sample), l.Total, maxLacks)
+	}
+	for _, lack := range l.Sample {
+		if lack.Why < LackWanted || lack.Why > LackErased {
+			return fmt.Errorf("%w lacks: reason %d", ErrInvalid, lack.Why)
+		}
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ func TestFrames(t *testing.T) {
 	var stream bytes.Buffer
 	b := signed(t, green(), indicators(MaxObjects)...)
 	digest := hashOf("summaries")
-	for _, f := range []SyncFrame{{Digest: &digest}, {Bulletin: b.Wire()}, {End: &struct{}{}}} {
+	for _, f := range []SyncFrame{{Digest: &digest}, {Bulletin: b.Wire()}, {End: &End{}}} {
 		if err := WriteFrame(&stream, f); err != nil {
 			t.Fatal(err)
 		}

@@ -48,6 +48,14 @@ func answer(j JoinAnswer) field { return bytesField("answer", encode(j)) }
 
 func message(f SyncFrame) field { return bytesField("sync", encode(f)) }
 
+func lacksOf(change func(*Lacks)) field {
+	digest := hashOf("summaries")
+	l := Lacks{Total: 40, Sample: []Lack{{hashOf("a"), LackDeclined}, {hashOf("b"), LackWanted}}}
+	slices.SortFunc(l.Sample, func(a, b Lack) int { return a.ID.Compare(b.ID) })
+	change(&l)
+	return message(SyncFrame{Digest: &digest, Lacks: &l})
+}
+
 func summaryOf(change func(*Summary)) field {
 	h := bodied(green())
 	s := Summary{
@@ -141,13 +149,23 @@ func syncVectors() []vector {
 	return []vector{
 		accept("digest", message(SyncFrame{Digest: &digest})),
 		accept("bulletin", message(SyncFrame{Bulletin: fixed(green(), indicator(1)).HeaderOnly().Wire()})),
-		accept("end", message(SyncFrame{End: &struct{}{}})),
+		accept("end", message(SyncFrame{End: &End{}})),
 		accept("refused", message(SyncFrame{Refused: "too many sessions"})),
 		refuse("an empty frame", "a frame is one message", "0 messages", message(SyncFrame{})),
-		refuse("two messages", "a frame is one message", "2 messages", message(SyncFrame{Digest: &digest, End: &struct{}{}})),
+		refuse("two messages", "a frame is one message", "2 messages", message(SyncFrame{Digest: &digest, End: &End{}})),
 		refuse("an empty bulletin", "an absent field is left out", "canonical", bytesField("sync", []byte{0xa1, 4, 0x40})),
-		refuse("an end that says something", "an end is an empty map", "unknown", bytesField("sync", []byte{0xa1, 5, 0xa1, 1, 0})),
-		refuse("an unknown message", "key 7", "unknown", bytesField("sync", []byte{0xa1, 7, 0xa0})),
+		accept("end of an answer with a rest", message(SyncFrame{End: &End{Rest: []Range{{Position{}, Position{1, 2}}}}})),
+		refuse("an end with a rest of nothing", "a range begins before it ends", "range", message(SyncFrame{End: &End{Rest: []Range{{Position{1, 2}, Position{1, 2}}}}})),
+		refuse("an end that says something else", "there is no key 2", "unknown", bytesField("sync", []byte{0xa1, 5, 0xa1, 2, 0})),
+		refuse("an unknown message", "key 8", "unknown", bytesField("sync", []byte{0xa1, 8, 0xa0})),
+		accept("digest with lacks", lacksOf(func(*Lacks) {})),
+		accept("digest with lacks not named", lacksOf(func(l *Lacks) { l.Sample = nil })),
+		refuse("lacks without a digest", "lacks go with a digest", "goes with a digest", message(SyncFrame{End: &End{}, Lacks: &Lacks{Total: 1}})),
+		refuse("no lacks", "none is said by leaving them out", "none of none", lacksOf(func(l *Lacks) { *l = Lacks{} })),
+		refuse("more lacks than there are", "the sample is of the total", "2 of 1", lacksOf(func(l *Lacks) { l.Total = 1 })),
+		refuse("lacks out of order", "sorted by id", "sorted by id", lacksOf(func(l *Lacks) { l.Sample[0], l.Sample[1] = l.Sample[1], l.Sample[0] })),
+		refuse("a lack without reason", "reasons are 1 to 5", "reason 0", lacksOf(func(l *Lacks) { l.Sample[0].Why = 0 })),
+		refuse("a lack of reason 6", "reasons are 1 to 5", "reason 6", lacksOf(func(l *Lacks) { l.Sample[0].Why = 6 })),
 		refuse("a long refusal in sync", "at most 512 bytes", "long refusal", message(SyncFrame{Refused: strings.Repeat("a", maxReason+1)})),
 	}
 }

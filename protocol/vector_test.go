@@ -62,6 +62,7 @@ func vectorFiles() []vectorFile {
 		{"statements.txt", "Statements, as objects of a bulletin of kind statements.", statementVectors, readStatement},
 		{"invites.txt", "Invite tokens.", inviteVectors, readInvite},
 		{"frames.txt", "Frames of the join and sync streams, without the length before them.", frameVectors, readFrame},
+		{"archives.txt", "Archives, as they stand on a medium.", archiveVectors, readArchive},
 		{"labels.txt", "TLP labels as names, STIX marking ids and tags.", labelVectors, readLabel},
 	}
 }

@@ -235,9 +235,10 @@ func (s *Store) derive(b held, x *indexer) (*content, error) {
 	return c, c.pack()
 }
 
-// save writes the segments that were derived again.
+// save writes the segments that were derived again, unless the disk is full:
+// they can be derived at the next start as well.
 func (l *loader) save() error {
-	if len(l.mended) == 0 {
+	if len(l.mended) == 0 || l.s.room.full.Load() {
 		return nil
 	}
 	w := l.s.newWriter()

@@ -97,7 +97,9 @@ func (c *catalogue) link(st *stream, si, ref uint32, h *protocol.Header) {
 		} else {
 			key := awaited{si, h.Prev}
 			c.awaiting[key] = append(c.awaiting[key], ref)
-			st.orphans[ref] = struct{}{}
+			if seeded != "gap" {
+				st.orphans[ref] = struct{}{}
+			}
 		}
 	}
 	key := awaited{si, c.bulletins[ref].id}

@@ -111,20 +111,20 @@ func TestHeadFileSurvivesATornWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range uint64(3) {
-		if err := h.write(n+1, protocol.ID{byte(n + 1)}); err != nil {
+		if err := h.write(counts{headers: n + 1}, protocol.ID{byte(n + 1)}, true); err != nil {
 			t.Fatal(err)
 		}
 	}
 	h.f.Close()
 	b, _ := os.ReadFile(path)
-	b[headSlot+20] ^= 1 // in the slot written last
+	b[20] ^= 1 // in the slot written last
 	os.WriteFile(path, b, 0o600)
 	h, err = openHeadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer h.f.Close()
-	if h.head.count != 2 || h.head.last != (protocol.ID{2}) {
+	if h.head.headers != 2 || h.head.last != (protocol.ID{2}) {
 		t.Fatalf("head: %+v", h.head)
 	}
 }
@@ -211,7 +211,7 @@ func TestLateBodyArrivesThen(t *testing.T) {
 	a := newAuthor("bank")
 	late, declined := a.issue(t, green(0), indicator(t, "203.0.113.7")), a.issue(t, green(time.Minute), indicator(t, "203.0.113.8"))
 	keep(t, s, Entry{Bulletin: late.HeaderOnly()}, Entry{Bulletin: declined, Body: Declined, Reason: "over quota"})
-	if s.Position() != 0 || len(s.Wanted(10)) != 1 || s.Wanted(10)[0] != late.ID() {
+	if s.Position() != 0 || len(s.Wanted(10)) != 1 || s.Wanted(10)[0].ID != late.ID() {
 		t.Fatalf("position %d, wanted %v", s.Position(), s.Wanted(10))
 	}
 	if r, err := s.Receipt(declined.ID()); err != nil || r.Reason != "over quota" {

@@ -4,30 +4,35 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
-// The head file holds two slots written in turn, each in its own disk sector,
-// so that a write cut short leaves the other.
+// The head file holds two slots, each in its own disk sector. Until a slot is
+// synced the other, which is, is left alone: a write cut short, or never done,
+// leaves it.
 const (
 	headName   = "store.head"
 	headSlot   = 4096
-	headMagic  = "tocsin head v1\n"
-	headLength = len(headMagic) + 8 + 8 + 32
+	headMagic  = "tocsin head v2\n"
+	headLength = len(headMagic) + 8 + countsSize + 32
+	headEvery  = time.Second // between two syncs for what others say
 )
 
-// A head is what this node last said, kept outside the database.
+// A head is what this node last kept, noted outside the database.
 type head struct {
 	serial uint64
-	count  uint64      // headers held then
-	last   protocol.ID // our last bulletin
+	counts
+	last protocol.ID // our last bulletin
 }
 
 // A headFile is the open head file.
 type headFile struct {
-	f    *os.File
-	head head
+	f      *os.File
+	head   head
+	slot   int64     // the next write goes there
+	synced time.Time // last
 }
 
 func openHeadFile(path string) (*headFile, error) {
@@ -42,7 +47,7 @@ func openHeadFile(path string) (*headFile, error) {
 			continue
 		}
 		if v, ok := decodeHead(b); ok && v.serial > h.head.serial {
-			h.head = v
+			h.head, h.slot = v, 1-slot
 		}
 	}
 	return h, nil
@@ -50,28 +55,40 @@ func openHeadFile(path string) (*headFile, error) {
 
 func decodeHead(b []byte) (head, bool) {
 	value, ok := unseal([]byte(headMagic), b)
-	if !ok || len(value) != headLength {
+	if !ok || len(value) != headLength || string(value[:len(headMagic)]) != headMagic {
 		return head{}, false
 	}
 	d := decoder{b: value[len(headMagic):]}
-	h := head{serial: d.uint64(), count: d.uint64()}
+	h := head{serial: d.uint64(), counts: d.counts()}
 	copy(h.last[:], d.bytes(32))
 	return h, true
 }
 
-// write replaces the older slot and syncs.
-func (h *headFile) write(count uint64, last protocol.ID) error {
-	next := head{serial: h.head.serial + 1, count: count, last: last}
+func (h head) encode() []byte {
 	b := append(make([]byte, 0, headLength+tagSize), headMagic...)
-	b = binary.BigEndian.AppendUint64(b, next.serial)
-	b = binary.BigEndian.AppendUint64(b, next.count)
-	b = append(b, next.last[:]...)
-	if _, err := h.f.WriteAt(seal([]byte(headMagic), b), int64(next.serial%2)*headSlot); err != nil {
+	b = h.counts.append(binary.BigEndian.AppendUint64(b, h.serial))
+	return seal([]byte(headMagic), append(b, h.last[:]...))
+}
+
+// write notes the counts of a commit that is durable. Without sync, what is
+// noted outlives the process, and the machine only from the next sync on, a
+// second later at most while anything is written.
+func (h *headFile) write(c counts, last protocol.ID, sync bool) error {
+	next := head{serial: h.head.serial + 1, counts: c, last: last}
+	if _, err := h.f.WriteAt(next.encode(), h.slot*headSlot); err != nil {
 		return fmt.Errorf("write head file: %w", err)
 	}
+	h.head = next
+	if sync || time.Since(h.synced) >= headEvery {
+		return h.sync()
+	}
+	return nil
+}
+
+func (h *headFile) sync() error {
 	if err := h.f.Sync(); err != nil {
 		return fmt.Errorf("sync head file: %w", err)
 	}
-	h.head = next
+	h.slot, h.synced = 1-h.slot, time.Now()
 	return nil
 }

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -72,13 +71,14 @@ func (s *Store) scan(prefix byte, values bool, fn func(key, value []byte, ok boo
 }
 
 // load reads everything that is kept in memory, repairs what is derived, and
-// clears up what an earlier process left unfinished.
-func (s *Store) load() error {
+// clears up what an earlier process left unfinished. With accept, rows that are
+// damaged or lost do not keep the store shut.
+func (s *Store) load(accept bool) error {
 	fresh, err := s.loadIdentity()
 	if err != nil {
 		return err
 	}
-	if err := s.loadTables(); err != nil {
+	if err := s.loadTables(accept); err != nil {
 		return err
 	}
 	damaged, err := s.loadHeaders(s.cat)
@@ -88,12 +88,16 @@ func (s *Store) load() error {
 	if err := s.skipUsed(); err != nil {
 		return err
 	}
-	s.compareHead()
+	if err := s.compareCounts(accept); err != nil {
+		return err
+	}
 	switch {
 	case !fresh:
 		err = s.loadBodies(s.cat)
 	case len(s.cat.bulletins) == 0:
 		err = s.saveIdentity()
+	case s.room.full.Load():
+		return fmt.Errorf("%w: the store's identity is damaged and its index must be built anew; free space, then start again", ErrReadOnly)
 	default:
 		s.log.Warn("the store's identity is damaged: its index is built anew, and cursors handed out end")
 		err = s.reindex(context.Background(), false, nil)
@@ -148,18 +152,21 @@ func (s *Store) setNow(key, value []byte) error {
 	return w.err
 }
 
-func (s *Store) loadTables() error {
+func (s *Store) loadTables(accept bool) error {
 	return s.scan(tablePrefix, true, func(key, value []byte, ok bool) error {
 		var r *rowChange
 		err := errRow
 		if ok {
 			r, err = decodeRow(key, value)
 		}
-		if err != nil {
-			name := bytes.TrimRight(key[1:min(len(key), 1+tableName)], "\x00")
-			return fmt.Errorf("%w: a row of table %q, which may keep somebody out; restore a backup of the store", ErrDamaged, name)
+		switch {
+		case err == nil:
+			s.applyRow(r)
+		case accept:
+			s.damage("a row", err, "table", tableOf(key))
+		default:
+			return fmt.Errorf("%w: a row of table %q, which may keep somebody out; restore a backup of the store, or accept what is left with `tocsin store rebuild --accept-loss`", ErrDamaged, tableOf(key))
 		}
-		s.applyRow(r)
 		return nil
 	})
 }
@@ -206,21 +213,6 @@ func (s *Store) skipUsed() error {
 		s.next = max(s.next, number)
 	}
 	return nil
-}
-
-// compareHead finds out whether the database has lost what the head file knows.
-func (s *Store) compareHead() {
-	h, n := s.head.head, uint64(len(s.cat.bulletins))
-	_, held := s.cat.ids[h.last]
-	if h.count > n {
-		s.lost = h.count - n
-	}
-	if s.lost == 0 && (h.count == 0 || held) {
-		return
-	}
-	s.lost = max(s.lost, 1)
-	s.log.Error("the store has lost bulletins it had acknowledged; they are fetched from peers where these hold them",
-		"lost", s.lost, "last own bulletin", h.last)
 }
 
 func (s *Store) damage(what string, err error, attrs ...any) {

@@ -89,6 +89,7 @@ type job struct {
 	content  *content // nil: no body to keep
 	row      *rowChange
 	run      func() error
+	reads    bool // run writes nothing: a full disk is no matter
 	size     int64
 	done     chan struct{}
 	err      error

@@ -177,30 +177,40 @@ func (s *Store) headersAfter(stream protocol.ID, last *held, to protocol.Positio
 	return list
 }
 
+// A Want is a header whose body is to be asked for, and the stream it is in.
+type Want struct{ ID, Stream protocol.ID }
+
 // Wanted lists up to limit headers whose body is absent, of streams' parts at
-// or above the floor: those of statements first, then the oldest.
-func (s *Store) Wanted(limit int) []protocol.ID {
+// or above the floor: those of statements first, then of every stream in turn,
+// the oldest of each first, so that one that lacks much does not keep another
+// that lacks little waiting.
+func (s *Store) Wanted(limit int) []Want {
 	type want struct {
 		held
 		kind protocol.Kind
+		turn int
 	}
 	s.mu.RLock()
+	defer s.mu.RUnlock()
 	list := make([]want, 0, len(s.cat.wanted))
 	for ref := range s.cat.wanted {
 		b := s.cat.bulletins[ref]
 		if st := s.cat.streams[b.stream]; b.pos.Compare(st.floor) >= 0 {
-			list = append(list, want{b, st.desc.Kind})
+			list = append(list, want{held: b, kind: st.desc.Kind})
 		}
 	}
-	s.mu.RUnlock()
-	slices.SortFunc(list, func(a, b want) int {
-		return cmp.Or(cmp.Compare(b.kind, a.kind), cmp.Compare(a.issued, b.issued), a.id.Compare(b.id))
-	})
-	ids := make([]protocol.ID, min(limit, len(list)))
-	for i := range ids {
-		ids[i] = list[i].id
+	slices.SortFunc(list, func(a, b want) int { return cmp.Or(cmp.Compare(a.issued, b.issued), a.id.Compare(b.id)) })
+	turns := make(map[uint32]int)
+	for i := range list {
+		list[i].turn = turns[list[i].stream]
+		turns[list[i].stream]++
 	}
-	return ids
+	slices.SortStableFunc(list, func(a, b want) int { return cmp.Or(cmp.Compare(b.kind, a.kind), cmp.Compare(a.turn, b.turn)) })
+	wants := make([]Want, min(limit, len(list)))
+	for i := range wants {
+		wants[i] = Want{list[i].id, s.cat.streams[list[i].stream].id}
+	}
+	return wants
 }
 
 // Statements yields the bulletins of kind statements of a community whose body

@@ -47,6 +47,11 @@ func (s *Store) reindex(ctx context.Context, discard bool, progress func(done, t
 			return s.fail(err)
 		}
 	}
+	if discard {
+		if err := s.accept(); err != nil {
+			return s.fail(err)
+		}
+	}
 	return s.clearUp(!discard && len(damaged) > 0)
 }
 
@@ -97,11 +102,11 @@ func (s *Store) lastSegmentGen() (gen uint16, err error) {
 }
 
 // clearUp drops chunks and segments that no held body accounts for. It does
-// nothing where nothing was left unfinished, or where a header could not be
-// read: what looks left over may be its body.
+// nothing where nothing was left unfinished, while the disk is full, or where a
+// header could not be read: what looks left over may be its body.
 func (s *Store) clearUp(uncertain bool) error {
 	value, err := s.get(dirtyKey())
-	if err != nil || len(value) == 0 || value[0] == 0 {
+	if err != nil || len(value) == 0 || value[0] == 0 || s.room.full.Load() {
 		return nil
 	}
 	s.dirty = true

@@ -15,10 +15,12 @@ type Stats struct {
 	Streams    int
 	Wanted     int    // bodies that are absent
 	Damaged    int    // records found damaged since the store was opened
-	Lost       uint64 // bulletins fewer than the head file knew when the store was opened, at least 1 when our last one was gone
+	Lost       uint64 // bulletins fewer than were kept, when the store was opened; at least 1 when any commit had gone
 	DiskBytes  int64
-	IndexBytes int64 // memory of the index, about
-	QueueDepth int   // of the writer
+	IndexBytes int64  // memory of the index, about
+	QueueDepth int    // of the writer
+	ReadOnly   bool   // too little is free: writes return [ErrReadOnly]
+	Free       uint64 // bytes of the file system left for the store; 0 also where it is not known
 }
 
 // Stats returns the figures of now. It looks at every file of the store.
@@ -33,6 +35,8 @@ func (s *Store) Stats() Stats {
 	st.Damaged, st.Lost = int(s.damages.Load()), s.lost
 	st.QueueDepth = len(s.jobs)
 	st.DiskBytes = diskBytes(s.dir)
+	st.Free = s.room.look()
+	st.ReadOnly = s.room.full.Load()
 	return st
 }
 

@@ -30,6 +30,9 @@ var (
 	ErrNotFound = errors.New("not held")
 	// ErrFailed: the disk reported an error, and nothing is acknowledged since.
 	ErrFailed = errors.New("the store has failed")
+	// ErrReadOnly: too little is free on the disk. Nothing is written until space
+	// returns; reads go on.
+	ErrReadOnly = errors.New("the disk is nearly full")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the store is closed")
 )
@@ -47,6 +50,14 @@ type Options struct {
 	Key   []byte       // 32 bytes: everything on disk is encrypted under it; nil: not encrypted
 	Small bool         // small files and little memory, for tests and demos
 	Log   *slog.Logger // of badger's warnings and of damage; nil: none
+
+	// AcceptLoss opens a store some of whose table rows are damaged or lost, as
+	// no daemon should: what they kept out may come in. For [Store.Rebuild].
+	AcceptLoss bool
+
+	LowSpace  uint64 // free bytes below which nothing is written; 0: 256 MiB, 64 MiB when Small
+	HighSpace uint64 // free bytes from which on it is again; 0: a quarter more than LowSpace
+	Ballast   int64  // bytes of the file that is given up for a full disk; 0: 40 MiB, none when Small; below 0: none
 }
 
 // A Store is an open store. Its methods are safe for concurrent use.
@@ -59,6 +70,7 @@ type Store struct {
 	dec        *zstd.Decoder
 	index      atomic.Pointer[indexer]
 	head       *headFile
+	room       *room
 	lost       uint64
 	groupLimit int64
 
@@ -72,6 +84,7 @@ type Store struct {
 	// What only the writer touches.
 	next   uint64 // number
 	stamp  uint64 // badger version of the last commit
+	counts counts // as of the last commit
 	dirty  bool   // something is to be cleared up at the next start
 	unfit  *job   // taken from the queue, to open the next group
 	broken error  // the first error of the disk
@@ -105,8 +118,9 @@ type chunkPlace struct {
 }
 
 // Open opens the store in dir and makes it when there is none. It reads all
-// headers and the index, about 0.6 s for a million indicators. Errors
-// wrap [ErrInUse], [ErrMissing], [ErrKey] or [ErrDamaged] where they apply.
+// headers and the index, about 0.6 s for a million indicators. Errors wrap
+// [ErrInUse], [ErrMissing], [ErrKey], [ErrDamaged] or [ErrReadOnly] (not even
+// room to open it) where they apply.
 func Open(dir string, o Options) (*Store, error) {
 	log := o.Log
 	if log == nil {
@@ -130,17 +144,22 @@ func Open(dir string, o Options) (*Store, error) {
 func open(dir string, o Options, log *slog.Logger, h *headFile) (*Store, error) {
 	data := filepath.Join(dir, "badger")
 	_, err := os.Stat(filepath.Join(data, badger.ManifestFilename))
-	if errors.Is(err, os.ErrNotExist) && h.head.count > 0 {
+	if errors.Is(err, os.ErrNotExist) && h.head.headers > 0 {
 		return nil, fmt.Errorf("%w: %s is gone, but %d bulletins were kept; restore a backup, or remove %s to start anew",
-			ErrMissing, filepath.Join(data, badger.ManifestFilename), h.head.count, headName)
+			ErrMissing, filepath.Join(data, badger.ManifestFilename), h.head.headers, headName)
 	}
-	db, err := openBadger(badgerOptions(data, o, log))
+	b := badgerOptions(data, o, log)
+	r := newRoom(dir, o, b.MemTableSize, log)
+	if err := r.prepareOpen(b); err != nil {
+		return nil, err
+	}
+	db, err := openBadger(b)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newStore(dir, db, log, h)
+	s, err := newStore(dir, db, log, h, r)
 	if err == nil {
-		err = s.load()
+		err = s.load(o.AcceptLoss)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -149,7 +168,7 @@ func open(dir string, o Options, log *slog.Logger, h *headFile) (*Store, error) 
 	return s, nil
 }
 
-func newStore(dir string, db *badger.DB, log *slog.Logger, h *headFile) (*Store, error) {
+func newStore(dir string, db *badger.DB, log *slog.Logger, h *headFile, r *room) (*Store, error) {
 	enc, dec, err := newCoders()
 	if err != nil {
 		return nil, err
@@ -163,7 +182,7 @@ func newStore(dir string, db *badger.DB, log *slog.Logger, h *headFile) (*Store,
 		return nil, err
 	}
 	s := &Store{
-		dir: dir, enc: enc, dec: dec, db: db, log: log, head: h, records: records, chunks: chunks,
+		dir: dir, enc: enc, dec: dec, db: db, log: log, head: h, room: r, records: records, chunks: chunks,
 		cat: newCatalogue(), tables: make(map[string]map[string][]byte),
 		groupLimit: min(groupBytes, db.MaxBatchSize()*4/5), stamp: db.MaxVersion(),
 		budget: semaphore.NewWeighted(queueBytes), jobs: make(chan *job, queueJobs),
@@ -171,22 +190,6 @@ func newStore(dir string, db *badger.DB, log *slog.Logger, h *headFile) (*Store,
 	}
 	s.index.Store(&indexer{})
 	return s, nil
-}
-
-// Close waits for the writer to finish what waits, and closes the database.
-// Only the first call does anything; all return the same.
-func (s *Store) Close() error {
-	s.closing.Do(func() {
-		close(s.quit)
-		<-s.stopped
-		s.readMu.Lock()
-		s.closed = true
-		s.readMu.Unlock()
-		s.reading.Wait()
-		s.closeErr = errors.Join(s.db.Close(), s.head.f.Close(), s.enc.Close())
-		s.dec.Close()
-	})
-	return s.closeErr
 }
 
 // Failed is closed when the disk has reported an error: the process should say

@@ -194,7 +194,7 @@ func TestDeclinedIsWantedAgain(t *testing.T) {
 			t.Errorf("after %+v: %s, want %s", step.entry.Body, state, step.want)
 		}
 	}
-	if wanted := s.Wanted(10); len(wanted) != 1 || wanted[0] != b.ID() {
+	if wanted := s.Wanted(10); len(wanted) != 1 || wanted[0].ID != b.ID() {
 		t.Errorf("wanted %v", wanted)
 	}
 }

@@ -118,25 +118,64 @@ func TestStatementsInOrderOfArrival(t *testing.T) {
 	}
 }
 
+// TestWantedOrder: statements first, then every stream in turn, oldest first.
 func TestWantedOrder(t *testing.T) {
 	s := openTest(t, t.TempDir())
-	a := newAuthor("bank")
+	bank, vendor := newAuthor("bank"), newAuthor("vendor")
 	h := green(time.Hour)
 	h.Kind = protocol.Statements
-	old, young, statement := a.issue(t, green(0), indicator(t, "203.0.113.7")), a.issue(t, green(time.Minute), indicator(t, "203.0.113.8")), a.issue(t, h, []byte("s"))
-	for _, b := range []*protocol.Bulletin{young, statement, old} {
+	old, young, statement := bank.issue(t, green(0), indicator(t, "203.0.113.7")), bank.issue(t, green(time.Minute), indicator(t, "203.0.113.8")), bank.issue(t, h, []byte("s"))
+	trickle := vendor.issue(t, green(2*time.Minute), indicator(t, "203.0.113.9"))
+	for _, b := range []*protocol.Bulletin{young, trickle, statement, old} {
 		keep(t, s, Entry{Bulletin: b.HeaderOnly()})
 	}
-	want := []protocol.ID{statement.ID(), old.ID(), young.ID()}
-	for n := range 4 {
+	want := []protocol.ID{statement.ID(), old.ID(), trickle.ID(), young.ID()}
+	for n := range 5 {
 		got := s.Wanted(n)
-		if len(got) != min(n, 3) {
+		if len(got) != min(n, 4) {
 			t.Fatalf("%d wanted of %d", len(got), n)
 		}
 		for i := range got {
-			if got[i] != want[i] {
+			if got[i].ID != want[i] {
 				t.Fatalf("place %d is wrong", i)
 			}
+		}
+	}
+}
+
+// TestLacking: an author is told what is held of it without body, all of it
+// over time, and how much that is.
+func TestLacking(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	bank, vendor := newAuthor("bank"), newAuthor("vendor")
+	kept, declined, wanted := bank.issue(t, green(0), indicator(t, "203.0.113.7")), bank.issue(t, green(time.Minute), indicator(t, "203.0.113.8")), bank.issue(t, green(time.Hour), indicator(t, "203.0.113.9"))
+	keep(t, s, Entry{Bulletin: kept, Body: Held})
+	keep(t, s, Entry{Bulletin: declined.HeaderOnly(), Body: Declined})
+	keep(t, s, Entry{Bulletin: wanted.HeaderOnly()})
+	keep(t, s, Entry{Bulletin: vendor.issue(t, green(0), indicator(t, "203.0.113.1")).HeaderOnly()})
+	seen := map[protocol.ID]protocol.LackWhy{}
+	for range 200 {
+		total, some := s.Lacking(kept.Header.Org(), 1)
+		if total != 2 || len(some) != 1 {
+			t.Fatalf("%d lacking, %d named", total, len(some))
+		}
+		seen[some[0].ID] = some[0].Why
+	}
+	if len(seen) != 2 || seen[declined.ID()] != protocol.LackDeclined || seen[wanted.ID()] != protocol.LackWanted {
+		t.Errorf("named %v", seen)
+	}
+	stream := kept.Header.Stream().ID()
+	for _, c := range []struct {
+		from, to protocol.Position
+		want     int
+	}{
+		{protocol.Position{}, wanted.Header.Position(), 3},
+		{kept.Header.Position(), wanted.Header.Position(), 2},
+		{kept.Header.Position(), kept.Header.Position(), 0},
+		{wanted.Header.Position(), kept.Header.Position(), 0},
+	} {
+		if got := s.Count(stream, protocol.Range{From: c.from, To: c.to}); got != c.want {
+			t.Errorf("%d headers in %v to %v, want %d", got, c.from, c.to, c.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
@@ -87,4 +88,60 @@ func (s *Store) MaxEpoch(node protocol.Node) uint64 {
 		}
 	}
 	return epoch
+}
+
+// Count returns how many headers of a stream are held in a range.
+func (s *Store) Count(stream protocol.ID, r protocol.Range) int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	si, ok := s.cat.byStream[stream]
+	if !ok {
+		return 0
+	}
+	st := s.cat.streams[si]
+	behind := func(p protocol.Position) int {
+		return st.from(s.cat, protocol.Position{Epoch: p.Epoch, Seq: p.Seq + 1})
+	}
+	return max(0, behind(r.To)-behind(r.From))
+}
+
+// Lacking returns how many bulletins of an organisation are held without their
+// body, and a random choice of them, at most limit, sorted by id.
+func (s *Store) Lacking(org protocol.Org, limit int) (total int, some []protocol.Lack) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, st := range s.cat.streams {
+		lacking := len(st.order) - st.states[Held]
+		if st.org != org || lacking == 0 {
+			continue
+		}
+		for _, ref := range st.order {
+			b := &s.cat.bulletins[ref]
+			if b.state == Held {
+				continue
+			}
+			lack := protocol.Lack{ID: b.id, Why: lackWhy(b.state)}
+			if total++; len(some) < limit {
+				some = append(some, lack)
+			} else if i := rand.N(total); i < limit {
+				some[i] = lack
+			}
+		}
+	}
+	slices.SortFunc(some, func(a, b protocol.Lack) int { return a.ID.Compare(b.ID) })
+	return total, some
+}
+
+func lackWhy(s BodyState) protocol.LackWhy {
+	switch s {
+	case Declined:
+		return protocol.LackDeclined
+	case Expired:
+		return protocol.LackExpired
+	case Pruned:
+		return protocol.LackPruned
+	case Erased:
+		return protocol.LackErased
+	}
+	return protocol.LackWanted
 }

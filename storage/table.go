@@ -110,6 +110,11 @@ func (r *rowChange) storeKey() []byte {
 	return append(k, r.key...)
 }
 
+// tableOf reads the table's name from a row's key.
+func tableOf(key []byte) string {
+	return string(bytes.TrimRight(key[min(1, len(key)):min(len(key), 1+tableName)], "\x00"))
+}
+
 // encode marks a deleted row: badger's own deletes are not relied upon.
 func (r *rowChange) encode() []byte {
 	if r.value == nil {
@@ -126,7 +131,7 @@ func decodeRow(key, value []byte) (*rowChange, error) {
 		return nil, errRow
 	}
 	r := &rowChange{
-		table: string(bytes.TrimRight(key[1:1+tableName], "\x00")), key: bytes.Clone(key[1+tableName:]), write: true,
+		table: tableOf(key), key: bytes.Clone(key[1+tableName:]), write: true,
 	}
 	if value[0] == 1 {
 		r.value = append([]byte{}, value[1:]...)

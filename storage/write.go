@@ -73,7 +73,13 @@ func (j *job) subject() subject {
 
 // finish does a group and tells who waits.
 func (s *Store) finish(group []*job) {
+	if seeded == "ack" {
+		acknowledge(group)
+	}
 	err := s.broken
+	if err == nil && !group[0].reads {
+		err = s.room.claim(sizeOf(group))
+	}
 	if err == nil {
 		if group[0].run != nil {
 			group[0].err = group[0].run()
@@ -86,8 +92,24 @@ func (s *Store) finish(group []*job) {
 			j.err = err
 		}
 		s.budget.Release(j.size)
+	}
+	if seeded != "ack" {
+		acknowledge(group)
+	}
+}
+
+// acknowledge tells who waits that their jobs are done.
+func acknowledge(group []*job) {
+	for _, j := range group {
 		close(j.done)
 	}
+}
+
+func sizeOf(group []*job) (sum int64) {
+	for _, j := range group {
+		sum += j.size
+	}
+	return sum
 }
 
 // fail notes an error of the disk: from now on nothing is acknowledged.
@@ -130,14 +152,13 @@ func (s *Store) commit(group []*job) error {
 		w.set(dirtyKey(), []byte{0})
 	}
 	if w.pending > 0 || w.err != nil {
-		w.flush()
-	}
-	if w.err != nil {
-		s.next = next
-		return s.fail(w.err)
-	}
-	if !own.IsZero() {
-		if err := s.head.write(s.headersWith(group), own); err != nil {
+		counts := s.after(group)
+		w.set(countsKey(), counts.encode())
+		if w.flush(); w.err != nil {
+			s.next = next
+			return s.fail(w.err)
+		}
+		if err := s.note(counts, own); err != nil {
 			return s.fail(err)
 		}
 	}
@@ -145,15 +166,14 @@ func (s *Store) commit(group []*job) error {
 	return nil
 }
 
-// headersWith counts the headers held once a group is entered.
-func (s *Store) headersWith(group []*job) uint64 {
-	n := uint64(len(s.cat.bulletins))
-	for _, j := range group {
-		if j.record != nil && !j.known {
-			n++
-		}
+// note writes the head file after a commit: with our own word it is synced
+// before that is acknowledged.
+func (s *Store) note(c counts, own protocol.ID) error {
+	s.counts = c
+	if own.IsZero() {
+		return s.head.write(c, s.head.head.last, false)
 	}
-	return n
+	return s.head.write(c, own, true)
 }
 
 // plan decides what a bulletin changes. Only the writer changes the catalogue,

@@ -14,6 +14,11 @@
 // those reached only through it fall too. The order in which statements arrive
 // makes no difference, so all who hold the same statements see the same members.
 //
+// A node that breaks its own log proves it by its own signatures ([Prove]), and
+// its organisation is quarantined by everybody who holds the proof: it keeps its
+// membership and its connections, and what it says is held and passed on, but
+// does not answer, until the operator releases it.
+//
 // Every answer is a [Verdict] with the rule that gave it, so that it can be
 // explained. Deny is the zero value.
 package trust

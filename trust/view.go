@@ -29,6 +29,7 @@ type View struct {
 	Communities map[protocol.ID]*Community
 	Nodes       map[protocol.Node]protocol.Certificate // certificates seen and checked
 	Blocked     map[protocol.Org]bool
+	Quarantined map[protocol.Org]Proof // by proofs not released here; see [Quarantine]
 }
 
 // OrgOf returns the organisation a node belongs to by a certificate that is
@@ -146,11 +147,15 @@ func (v *View) MayAdmit(h *protocol.Header, now time.Time) Admission {
 }
 
 // MayAnswer says whether claims under a header count in what this node answers.
+// Those of a quarantined organisation do not, although it stays connected and
+// its log is held and passed on: others must be able to see it. Our own word
+// counts here all the same, since we know what we said.
 func (v *View) MayAnswer(h *protocol.Header) bool {
 	c := v.Communities[h.Community]
 	if c == nil {
 		return false
 	}
 	_, is := c.Members[h.Org()]
-	return is && !v.Blocked[h.Org()]
+	_, bad := v.Quarantined[h.Org()]
+	return is && !v.Blocked[h.Org()] && (!bad || h.Org() == v.Self)
 }

@@ -29,15 +29,18 @@ func world() *View {
 	v := &View{
 		Self: orgNamed("bank"),
 		Communities: map[protocol.ID]*Community{
-			communityNamed("isac"):  found("isac", "hospital", "vendor", "blocked", "fallen", "lapsed"),
+			communityNamed("isac"):  found("isac", "hospital", "vendor", "blocked", "fallen", "lapsed", "forked"),
 			communityNamed("other"): found("other", "shop"),
 		},
 		Nodes:   map[protocol.Node]protocol.Certificate{},
 		Blocked: map[protocol.Org]bool{orgNamed("blocked"): true},
+		Quarantined: map[protocol.Org]Proof{
+			orgNamed("forked"): {Fault: Equivocation, Org: orgNamed("forked")},
+		},
 	}
 	for node, org := range map[string]string{
 		"bank": "bank", "bank2": "bank", "hospital": "hospital", "vendor": "vendor", "blocked": "blocked",
-		"fallen": "fallen", "shop": "shop", "lapsed": "lapsed",
+		"fallen": "fallen", "shop": "shop", "lapsed": "lapsed", "forked": "forked",
 	} {
 		until := worldNow.Add(time.Hour)
 		if node == "lapsed" {
@@ -85,6 +88,9 @@ func ask(t *testing.T, v *View, q []string) string {
 		return spell(v.MaySubmit(labelNamed(t, q[1]), communityNamed(q[2])))
 	case "answer":
 		return spell(Verdict{v.MayAnswer(headerOf(t, "objects", "green", q[1], q[3])), "-", ""})
+	case "forked":
+		v.Self = orgNamed("forked")
+		return ask(t, v, q[1:])
 	case "admit":
 		h := headerOf(t, q[1], q[2], q[3], q[5])
 		if len(q) == 8 {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,12 +51,13 @@ type drill struct {
 	fed   *nodetest.Federation
 	out   strings.Builder
 	words map[string]string // captured with > NAME
+	disks map[string]string // copied with copy ORG
 	files map[string]string // written with NAME:
 }
 
 // playDrill returns the drill with the output it had.
 func playDrill(t *testing.T, script string) string {
-	d := &drill{t: t, fed: nodetest.New(t, script), words: map[string]string{}, files: map[string]string{}}
+	d := &drill{t: t, fed: nodetest.New(t, script), words: map[string]string{}, disks: map[string]string{}, files: map[string]string{}}
 	var file string
 	for line := range strings.Lines(script) {
 		line = strings.TrimSuffix(line, "\n")
@@ -116,11 +118,18 @@ func (d *drill) event(f []string) bool {
 		d.fed.Stop(f[1])
 	case f[0] == "restart" && len(f) == 2:
 		d.fed.Restart(f[1])
+	case f[0] == "copy" && len(f) == 2:
+		d.disks[f[1]] = d.fed.Copy(f[1])
+	case f[0] == "revert" && len(f) == 2 && d.disks[f[1]] != "":
+		d.fed.Revert(f[1], d.disks[f[1]])
 	default:
 		return false
 	}
 	return true
 }
+
+// longID is what no two runs print alike.
+var longID = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 
 // command runs one command line of the real CLI against an organisation's node.
 func (d *drill) command(org, command string) {
@@ -146,9 +155,9 @@ func (d *drill) command(org, command string) {
 	})
 	if capture != "" && code == 0 {
 		lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
-		d.words[capture] = lines[len(lines)-1]
+		d.words[capture], d.files[capture] = lines[len(lines)-1], stdout.String()
 	} else {
-		d.out.WriteString(stdout.String() + stderr.String())
+		d.out.WriteString(longID.ReplaceAllString(stdout.String()+stderr.String(), "ID"))
 	}
 	if code != 0 {
 		d.print("exit " + string(rune('0'+code)))

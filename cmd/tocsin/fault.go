@@ -24,6 +24,8 @@ const (
 var (
 	errUsage    = errors.New("wrong usage")
 	errNotFound = errors.New("not found")
+	// errNoDaemon: nobody answers for the directory.
+	errNoDaemon = errors.New("no daemon answers")
 	// errTold ends a command with code 1 when all that went wrong was printed
 	// as it happened.
 	errTold = errors.New("failed")
@@ -115,7 +117,7 @@ func unreachable(err error, dir string) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return hinted(fmt.Errorf("no daemon answers for %s", dir), "start it with `tocsin run`, or give another --dir")
+		return hinted(fmt.Errorf("%w for %s", errNoDaemon, dir), "start it with `tocsin run`, or give another --dir")
 	case errors.Is(err, fs.ErrPermission):
 		return hinted(fmt.Errorf("the daemon of %s belongs to another user", dir), "run the command as that user")
 	}

@@ -21,11 +21,21 @@ const peerListHelp = `Prints a line for each node known:
 
   ORG STATE communities:isac introduced-by:bank problem:"why it is not connected"
 
-STATE is connected, away or blocked; fields that do not apply are left out.`
+STATE is connected, away or blocked; fields that do not apply are left out. An
+organisation that broke its own log has quarantined:"why, and what to do": what
+it says does not count here, whatever its STATE.`
 
 const peerShowHelp = `Prints what is known of an organisation as key: value lines, once for each of its
 nodes: org, state, confirmed, fingerprint, key, node, communities, introduced-by,
-addr, problem.`
+addr, problem, quarantined.`
+
+const peerReleaseHelp = `Undoes a block. What the organisation said meanwhile is asked for again.
+
+Lifts a quarantine, too, for all that is proven by now: a later proof that it
+broke its log quarantines it again. Find out first what happened: somebody may
+have its key. With the name of this organisation, ends the alarm about its own.
+
+Prints: released ORG.`
 
 const peerRemoveHelp = `Ends an organisation's membership in a community. It counts at once when the
 organisation is this one, or was introduced by it; else over half of the founders
@@ -87,8 +97,7 @@ func (c *cli) peerBlockCommand() *cobra.Command {
 }
 
 func (c *cli) peerReleaseCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "release ORG", Short: "Undo a block", Args: exactArgs("ORG"),
-		Long: "Undoes a block. What the organisation said meanwhile is asked for again.\n\nPrints: released ORG."}
+	cmd := &cobra.Command{Use: "release ORG", Short: "Undo a block, or lift a quarantine", Args: exactArgs("ORG"), Long: peerReleaseHelp}
 	return c.change(cmd, "released", func(ctx context.Context, client *api.Client, args []string) error {
 		return client.ReleasePeer(ctx, args[0])
 	})
@@ -154,6 +163,9 @@ func peerLine(p node.Peer) string {
 	if p.Problem != "" {
 		parts = append(parts, "problem:"+quoted(p.Problem))
 	}
+	if p.Quarantined != "" {
+		parts = append(parts, "quarantined:"+quoted(p.Quarantined))
+	}
 	return strings.Join(parts, " ")
 }
 
@@ -208,6 +220,9 @@ func peerDetails(p node.Peer) string {
 	}
 	if p.Problem != "" {
 		lines = append(lines, "problem: "+clean(p.Problem))
+	}
+	if p.Quarantined != "" {
+		lines = append(lines, "quarantined: "+clean(p.Quarantined))
 	}
 	return strings.Join(lines, "\n")
 }

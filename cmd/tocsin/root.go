@@ -65,7 +65,8 @@ func (c *cli) root() *cobra.Command {
 		c.statusCommand(), c.idCommand(), c.doctorCommand(),
 		c.communityCommand(), c.inviteCommand(), c.joinCommand(), c.peerCommand(),
 		c.submitCommand(), c.importCommand(), c.lookupCommand(), c.searchCommand(), c.watchCommand(),
-		c.tokenCommand(), c.storeCommand(), c.versionCommand(),
+		c.archiveCommand(),
+		c.tokenCommand(), c.storeCommand(), c.backupCommand(), c.restoreCommand(), c.versionCommand(),
 	)
 	return root
 }

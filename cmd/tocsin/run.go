@@ -24,7 +24,9 @@ It refuses to start when a key file or the directory can be read by others, when
 another daemon is at work on the directory, when a port is in use, on unknown
 configuration keys, and on an HTTP address that is not loopback without [tls].
 It ends with code 1 when the disk reports an error: nothing is acknowledged that
-is not safe.`
+is not safe. On a disk that is nearly full it takes nothing in, serves on, and
+goes on by itself when space is free; it refuses to start only where not even the
+store can be opened, and says how much that takes.`
 
 const stopWithin = 10 * time.Second
 

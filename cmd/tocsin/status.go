@@ -11,6 +11,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api"
+	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
 const statusHelp = `Shows the state of the node as key: value lines:
@@ -20,16 +21,37 @@ const statusHelp = `Shows the state of the node as key: value lines:
   objects: 12             STIX objects held
   bulletins: 5
   peers: 2 of 3 connected
+  same: 2 of 3            nodes that held the same when last compared
+  behind: cert 40         what one lacked of ours then; ahead: what we lacked
+  quarantined: vendor said two things at one place: ID ID; what to do
   community: isac members:bank,cert,hospital
-  origin: isac hospital objects tlp:green bulletins:3 gaps:0 held:3
+  origin: isac hospital objects tlp:green complete:3 held:3
 
-An origin is how far one organisation's log is held here; a gap is a part of it
-that is known to exist and missing. Queues that are not empty follow. --json has
-all counters as well.`
+An origin is how far one organisation's log is held here: complete, or what of it
+is known to exist and missing, as numbers of an epoch, and what became of the
+bodies (held, absent, declined, expired, pruned, erased). Queues that are not
+empty follow. --json has all counters as well.
+
+With the id of a bulletin of our own (submit --json prints it), or a value that
+we have said, shows what became of it at every node that may have it:
+
+  bulletin: 9f8e...
+  of: objects isac tlp:green objects:1
+  held: 1 of 3
+  cert offered            connected since, but has not said yet that it holds it
+  hospital held
+  vendor unknown          not connected since
+
+and declined, expired, pruned or erased where it holds the header without body.`
 
 func (c *cli) statusCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "status", Short: "Show the state of the node", Long: statusHelp, Args: noArgs}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.status(cmd.Context()) }
+	cmd := &cobra.Command{Use: "status [BULLETIN|VALUE]", Short: "Show the state of the node, or of a bulletin", Long: statusHelp, Args: cobra.MaximumNArgs(1)}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return c.delivery(cmd.Context(), args[0])
+		}
+		return c.status(cmd.Context())
+	}
 	return c.answers(cmd)
 }
 
@@ -43,6 +65,69 @@ func (c *cli) status(ctx context.Context) error {
 	})
 }
 
+// delivery shows what became of a bulletin, or of all of ours that speak of a
+// value.
+func (c *cli) delivery(ctx context.Context, what string) error {
+	return c.ask(func(client *api.Client) error {
+		ids, err := ownBulletins(ctx, client, what)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			d, err := client.Delivery(ctx, id)
+			if err != nil {
+				return err
+			}
+			if err := c.print(d, "%s", deliveryLines(d)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func ownBulletins(ctx context.Context, client *api.Client, what string) (ids []protocol.ID, err error) {
+	var id protocol.ID
+	if id.UnmarshalText([]byte(what)) == nil {
+		return []protocol.ID{id}, nil
+	}
+	self, err := client.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answers, err := client.Lookup(ctx, api.LookupRequest{Values: []string{what}})
+	if err != nil {
+		return nil, err
+	}
+	for _, claim := range answers[0].Claims {
+		if claim.OrgKey == self.OrgKey && claim.Relation == "exact" && !slices.Contains(ids, claim.Bulletin) {
+			ids = append(ids, claim.Bulletin)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, notFoundf("this node says nothing about %s", clean(what))
+	}
+	return ids, nil
+}
+
+func deliveryLines(d node.Delivery) string {
+	held := 0
+	for _, p := range d.Peers {
+		if p.State == node.StateHeld {
+			held++
+		}
+	}
+	lines := []string{
+		"bulletin: " + d.Bulletin.String(),
+		fmt.Sprintf("of: %s %s tlp:%s objects:%d", field(d.Kind), field(d.Community), d.TLP, d.Objects),
+		fmt.Sprintf("held: %d of %d", held, len(d.Peers)),
+	}
+	for _, p := range d.Peers {
+		lines = append(lines, field(p.Org)+" "+field(p.State))
+	}
+	return strings.Join(lines, "\n")
+}
+
 func statusLines(s node.Status) string {
 	connected := 0
 	for _, p := range s.Peers {
@@ -54,6 +139,13 @@ func statusLines(s node.Status) string {
 		"org: " + clean(s.Org), fmt.Sprintf("claims: %d", s.Claims), fmt.Sprintf("objects: %d", s.Objects),
 		fmt.Sprintf("bulletins: %d", s.Bulletins), fmt.Sprintf("peers: %d of %d connected", connected, len(s.Peers)),
 	}
+	if s.Alarm != "" {
+		lines = append(lines, "alarm: "+clean(s.Alarm))
+	}
+	for _, q := range s.Quarantined {
+		lines = append(lines, quarantineLine(q))
+	}
+	lines = append(lines, convergenceLines(s.Convergence)...)
 	for _, community := range s.Communities {
 		lines = append(lines, fmt.Sprintf("community: %s members:%s", field(community.Name), fields(community.Members)))
 	}
@@ -68,14 +160,65 @@ func statusLines(s node.Status) string {
 	return strings.Join(lines, "\n")
 }
 
+// quarantineLine says whose word does not count here, or that our own log was
+// written to by somebody else.
+func quarantineLine(q node.Quarantine) string {
+	if q.Own {
+		return "alarm: our own organisation " + clean(q.Reason)
+	}
+	return "quarantined: " + field(q.Org) + " " + clean(q.Reason)
+}
+
+// convergenceLines says how many hold the same, and who does not. Those never
+// compared are only missing in the count.
+func convergenceLines(list []node.Convergence) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	same, others := 0, []string(nil)
+	for _, v := range list {
+		if v.Same() {
+			same++
+		}
+		if v.Behind > 0 {
+			others = append(others, fmt.Sprintf("behind: %s %d", field(v.Org), v.Behind))
+		}
+		if v.Ahead > 0 {
+			others = append(others, fmt.Sprintf("ahead: %s %d", field(v.Org), v.Ahead))
+		}
+	}
+	return append([]string{fmt.Sprintf("same: %d of %d", same, len(list))}, others...)
+}
+
 func originLine(o node.Origin) string {
 	line := fmt.Sprintf("origin: %s %s %s", field(o.Community), field(o.Org), field(o.Kind))
 	if o.TLP.Valid() {
 		line += " tlp:" + o.TLP.String()
 	}
-	line += fmt.Sprintf(" bulletins:%d gaps:%d", o.Headers, o.Gaps)
+	if len(o.Missing) == 0 {
+		line += fmt.Sprintf(" complete:%d", o.Headers)
+	} else {
+		line += fmt.Sprintf(" bulletins:%d missing:%s", o.Headers, missingText(o.Missing))
+	}
 	for _, state := range slices.Sorted(maps.Keys(o.Bodies)) {
 		line += fmt.Sprintf(" %s:%d", field(state), o.Bodies[state])
 	}
 	return line
+}
+
+// missingText writes what is missing as numbers, 5-7,9; "..9" reaches back into
+// epochs before.
+func missingText(list []node.Missing) string {
+	parts := make([]string, len(list))
+	for i, m := range list {
+		switch m.From {
+		case 0:
+			parts[i] = fmt.Sprintf("..%d", m.To)
+		case m.To:
+			parts[i] = fmt.Sprint(m.To)
+		default:
+			parts[i] = fmt.Sprintf("%d-%d", m.From, m.To)
+		}
+	}
+	return strings.Join(parts, ",")
 }

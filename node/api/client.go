@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
 // A Client speaks to a node's door. Its methods return a [*Problem] for what
@@ -72,6 +73,11 @@ func (c *Client) Search(ctx context.Context, o SearchOptions) (SearchAnswer, err
 func (c *Client) Object(ctx context.Context, stixID string) ([]Claim, error) {
 	answer, err := call[ObjectAnswer](ctx, c, "GET", "/v1/objects/"+url.PathEscape(stixID), nil)
 	return answer.Claims, err
+}
+
+// Delivery returns where one of our organisation's bulletins is held.
+func (c *Client) Delivery(ctx context.Context, bulletin protocol.ID) (node.Delivery, error) {
+	return call[node.Delivery](ctx, c, "GET", "/v1/bulletins/"+bulletin.String(), nil)
 }
 
 // Status returns the state of the node at a glance.

@@ -40,7 +40,7 @@
 //     logged and told as no more than that.
 //
 // Lengths of time are written 30d, 12h, 90m. Lists of results in one answer are
-// bounded; streams (import, changes, watch) hold one batch in memory.
+// bounded; streams (import, changes, watch, archive) hold one batch in memory.
 //
 // # Cursors
 //

@@ -18,6 +18,7 @@ func (d *Door) doctor(context.Context) (DoctorAnswer, error) {
 	s, id := d.node.Status(), d.node.Identity()
 	checks := []Check{d.checkStore(), checkCommunities(s), checkListening(id), checkCertificate(id, time.Now()), checkClock(s, time.Now())}
 	checks = append(checks, checkPeers(s)...)
+	checks = append(checks, checkLogs(s)...)
 	return DoctorAnswer{append(checks, checkGaps(s), checkDrops(s))}, nil
 }
 
@@ -122,6 +123,27 @@ func checkPeers(s node.Status) []Check {
 		all.Hint = "the lines below say why for each"
 	}
 	return append([]Check{all}, missing...)
+}
+
+const stolenHint = "somebody else has that node's key, or a copy of its disk runs elsewhere: stop the copy, or `tocsin init` a node with a new key"
+
+// checkLogs has a line for every organisation that is quarantined, our own too.
+func checkLogs(s node.Status) (checks []Check) {
+	if s.Alarm != "" {
+		checks = append(checks, Check{"own log", false, s.Alarm, stolenHint})
+	}
+	for _, q := range s.Quarantined {
+		c := Check{"log of " + q.Org, false, q.Reason, "what it says does not count here; ask it by a channel you trust what happened, then release it"}
+		if q.Own {
+			c.Detail = "our own organisation, by node " + q.Node.String() + ", " + q.Reason
+			c.Hint = stolenHint + "; the others have quarantined us"
+		}
+		checks = append(checks, c)
+	}
+	if checks == nil {
+		checks = append(checks, Check{"logs", true, "nobody broke the log it signs", ""})
+	}
+	return checks
 }
 
 func checkGaps(s node.Status) Check {

@@ -3,6 +3,8 @@ package api
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/node"
@@ -42,6 +44,18 @@ func (d *Door) join(ctx context.Context, r JoinRequest) (CommunityAnswer, error)
 		return CommunityAnswer{}, kindElsewhere.problem(err.Error(), "ask whoever invited you whether the node runs and can be reached")
 	}
 	return CommunityAnswer{id, name}, err
+}
+
+func (d *Door) serveDelivery(w *answerWriter, req *http.Request) error {
+	var id protocol.ID
+	if err := id.UnmarshalText([]byte(req.PathValue("id"))); err != nil {
+		return fmt.Errorf("%w: bulletin %q: %v", node.ErrUsage, req.PathValue("id"), err)
+	}
+	delivery, err := d.node.Delivery(id)
+	if err != nil {
+		return err
+	}
+	return sendJSON(w, delivery)
 }
 
 func (d *Door) peers(context.Context) (PeersAnswer, error) { return PeersAnswer{d.node.Peers()}, nil }

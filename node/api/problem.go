@@ -18,7 +18,7 @@ import (
 
 // A Problem is a failure as the door tells it (RFC 9457). The client returns
 // it as an error that [errors.Is] matches with node.ErrUsage, node.ErrRefused,
-// node.ErrNotFound and storage.ErrFailed.
+// node.ErrNotFound, storage.ErrFailed and storage.ErrReadOnly.
 type Problem struct {
 	Type   string `json:"type"` // "urn:tocsin:problem:" and a short stable word
 	Title  string `json:"title"`
@@ -48,6 +48,8 @@ func (p *Problem) Is(target error) bool {
 		return p.Status == http.StatusNotFound
 	case storage.ErrFailed:
 		return p.Status == http.StatusServiceUnavailable
+	case storage.ErrReadOnly:
+		return p.Status == http.StatusInsufficientStorage
 	}
 	return false
 }
@@ -71,6 +73,7 @@ const (
 	kindInternal    kind = "internal"
 	kindElsewhere   kind = "elsewhere"
 	kindUnavailable kind = "unavailable"
+	kindFull        kind = "full"
 )
 
 // row is the whole table of statuses and titles.
@@ -104,6 +107,8 @@ func (k kind) row() (status int, title string) {
 		return http.StatusBadGateway, "Another node did not do its part"
 	case kindUnavailable:
 		return http.StatusServiceUnavailable, "The node cannot do this now"
+	case kindFull:
+		return http.StatusInsufficientStorage, "The node's disk is nearly full"
 	}
 	return http.StatusInternalServerError, "Internal error"
 }
@@ -137,6 +142,7 @@ func problemOf(err error) *Problem {
 		{node.ErrNotFound, kindNotFound},
 		{node.ErrClosed, kindUnavailable},
 		{storage.ErrFailed, kindUnavailable},
+		{storage.ErrReadOnly, kindFull},
 		{storage.ErrNotFound, kindNotFound},
 		{storage.ErrClosed, kindUnavailable},
 		{storage.ErrDamaged, kindUnavailable},

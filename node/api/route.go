@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/tocsin-exchange/tocsin/node"
 )
 
 // A route is one line of the table below.
@@ -46,6 +48,8 @@ const (
 	typeSTIX   = "application/stix+json"
 	typeLines  = "application/x-ndjson"
 	typeEvents = "text/event-stream"
+
+	typeArchive = "application/vnd.tocsin.archive"
 )
 
 // Limits of bodies.
@@ -62,6 +66,8 @@ func (d *Door) table() []route {
 			query: submitParams(), takes: []string{typeJSON, typeSTIX}, limit: submitBody, body: SubmitRequest{}, answer: SubmitAnswer{}, serve: d.serveSubmit},
 		{method: "POST", path: "/v1/import", summary: "Say what a file in any supported format holds; the body streams", right: say,
 			query: importParams(), takes: importTypes(), gives: typeLines, answer: ImportEvent{}, serve: d.serveImport},
+		{method: "GET", path: "/v1/bulletins/{id}", summary: "Where one of our bulletins is held", right: oversee,
+			answer: node.Delivery{}, serve: d.serveDelivery},
 		{method: "GET", path: "/v1/lookup", summary: "Who says what about one value", right: read,
 			query: lookupParams(), answer: Lookup{}, serve: d.serveLookup},
 		{method: "POST", path: "/v1/lookup", summary: "Who says what about many values", right: read,
@@ -74,9 +80,15 @@ func (d *Door) table() []route {
 			query: watchParams(), gives: typeEvents, answer: Change{}, serve: d.serveWatch},
 		{method: "GET", path: "/v1/objects/{id}", summary: "A STIX object by its id or a foreign alias", right: read,
 			answer: ObjectAnswer{}, serve: d.serveObject},
+		{method: "GET", path: "/v1/archive", summary: "An archive of what organisations may see, for a medium people carry", right: operate, whole: true,
+			query: exportParams(), gives: typeArchive, serve: d.serveExport},
+		{method: "POST", path: "/v1/archive", summary: "Take in an archive; the body streams", right: operate, whole: true,
+			takes: []string{typeArchive}, answer: node.ArchiveReport{}, serve: d.serveUnpack},
 		get("/v1/status", "The state of the node at a glance", read, d.status).counting(),
 		get("/v1/identity", "Who the node is", read, d.identity),
 		get("/v1/doctor", "What the node finds right and wrong with itself", oversee, d.doctor).counting(),
+		get("/v1/store/check", "Read the whole store again and say what is wrong with it", oversee, d.checkWholeStore).counting(),
+		{method: "GET", path: "/v1/backup", summary: "All that the store holds, to restore it from", right: operate, whole: true, gives: typeBackup, serve: d.serveBackup},
 		get("/v1/communities", "The communities the node is in", read, d.communities),
 		post("/v1/communities", "Found a community", d.createCommunity),
 		post("/v1/invites", "Make a token that lets one organisation in", d.invite),
@@ -85,7 +97,7 @@ func (d *Door) table() []route {
 		post("/v1/peers", "Tell an address to dial", d.addPeer),
 		about("/v1/peers/{org}/name", "Give an organisation a name", d.namePeer),
 		about("/v1/peers/{org}/block", "Cut an organisation off, here and at once", d.blockPeer),
-		about("/v1/peers/{org}/release", "Undo a block", d.releasePeer),
+		about("/v1/peers/{org}/release", "Undo a block, or lift a quarantine", d.releasePeer),
 		about("/v1/peers/{org}/remove", "End an organisation's membership", d.removePeer),
 		get("/v1/tokens", "The tokens in force", operate, d.listTokens).atHome(),
 		post("/v1/tokens", "Make a bearer token, shown once", d.createToken).atHome(),

@@ -1,0 +1,5 @@
+//go:build seeded_number
+
+package node
+
+const seeded = "number"

@@ -1,0 +1,5 @@
+//go:build seeded_ack
+
+package storage
+
+const seeded = "ack"

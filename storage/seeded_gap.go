@@ -1,0 +1,5 @@
+//go:build seeded_gap
+
+package storage
+
+const seeded = "gap"

@@ -1,0 +1,5 @@
+//go:build seeded_hash
+
+package storage
+
+const seeded = "hash"
