@@ -9,9 +9,10 @@ import (
 	"github.com/tocsin-exchange/tocsin/storage"
 )
 
-// This file and the router's guards in gossip.go are the only way out. Gossip
-// carries CLEAR and GREEN to the members of one community; everything else is
-// sent to one peer at a time, and asked of trust at that moment.
+// This file, the router's guards in gossip.go and the archives of archive.go
+// are the only ways out. Gossip carries CLEAR and GREEN to the members of one
+// community, a medium goes to the organisations it names; everything else is
+// sent to one peer at a time. Trust is asked of each bulletin at that moment.
 
 // A guard is one of the things that keep content from those who may not have
 // it. Each is tested with the others switched off, since any of them would hide

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -51,6 +52,19 @@ func openBadger(o badger.Options) (*badger.DB, error) {
 		return nil, fmt.Errorf("%w (is a daemon running on this directory?)", ErrInUse)
 	}
 	return nil, err
+}
+
+// advise says what to do about a database that badger cannot open. What the
+// system reports, such as a lack of rights, is left as it is.
+func advise(err error) error {
+	var system syscall.Errno
+	switch {
+	case errors.As(err, &system) && system != syscall.ENOENT, errors.Is(err, ErrKey), errors.Is(err, ErrInUse):
+		return err
+	case !errors.Is(err, ErrDamaged):
+		err = fmt.Errorf("%w: %v", ErrDamaged, err)
+	}
+	return fmt.Errorf("%w; restore a backup, or move the store away and start anew: what peers hold comes back by itself", err)
 }
 
 // openOnce turns what badger panics with on damaged tables into an error.

@@ -152,7 +152,7 @@ func openNeeds(o badger.Options) uint64 {
 	}
 	for level, l := range manifest.Levels {
 		for id := range l.Tables {
-			need += fileBytes(filepath.Join(o.Dir, fmt.Sprintf("%06d.sst", id)))
+			need += fileBytes(tablePath(o.Dir, id))
 		}
 		if level > 0 && len(l.Tables) > 0 {
 			break // what the youngest are merged with

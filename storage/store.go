@@ -153,9 +153,12 @@ func open(dir string, o Options, log *slog.Logger, h *headFile) (*Store, error) 
 	if err := r.prepareOpen(b); err != nil {
 		return nil, err
 	}
+	if err := checkTables(b); err != nil {
+		return nil, advise(err)
+	}
 	db, err := openBadger(b)
 	if err != nil {
-		return nil, err
+		return nil, advise(err)
 	}
 	s, err := newStore(dir, db, log, h, r)
 	if err == nil {

@@ -36,6 +36,7 @@ var only = []struct {
 }{
 	{"store.Put", []string{"node/admit.go"}},
 	{"host.NewStream", []string{"node/sync.go", "node/join.go", "node/nodetest/hostile.go"}},
+	{"protocol.NewArchiveWriter", []string{"node/archive.go"}},
 	{"topic.Publish", []string{"node/release.go", "node/nodetest/hostile.go"}},
 	{"protocol.Reopen", []string{"storage/"}},
 }
