@@ -48,7 +48,8 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) (BackupReport, error) {
 	if err != nil {
 		return BackupReport{}, err
 	}
-	for it.Rewind(); it.Valid(); it.Next() {
+	err = rewind(it)
+	for ; err == nil && it.Valid(); err = advance(it) {
 		if err := s.interrupted(ctx); err != nil {
 			return out.report, err
 		}
@@ -63,6 +64,9 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) (BackupReport, error) {
 		if err := out.add(key, value); err != nil {
 			return out.report, err
 		}
+	}
+	if err != nil {
+		return out.report, fmt.Errorf("back up: %w", err)
 	}
 	return out.report, out.finish()
 }

@@ -67,14 +67,41 @@ func advise(err error) error {
 	return fmt.Errorf("%w; restore a backup, or move the store away and start anew: what peers hold comes back by itself", err)
 }
 
-// openOnce turns what badger panics with on damaged tables into an error.
+// survive, deferred, turns what badger panics with on damaged tables into an
+// error.
+func survive(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: a table: %.200v", ErrDamaged, p)
+	}
+}
+
 func openOnce(o badger.Options) (db *badger.DB, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
-		}
-	}()
+	defer survive(&err)
 	return badger.OpenManaged(o)
+}
+
+func getItem(txn *badger.Txn, key []byte) (item *badger.Item, err error) {
+	defer survive(&err)
+	return txn.Get(key)
+}
+
+// rewind, seek and advance move an iterator.
+func rewind(it *badger.Iterator) (err error) {
+	defer survive(&err)
+	it.Rewind()
+	return nil
+}
+
+func seek(it *badger.Iterator, key []byte) (err error) {
+	defer survive(&err)
+	it.Seek(key)
+	return nil
+}
+
+func advance(it *badger.Iterator) (err error) {
+	defer survive(&err)
+	it.Next()
+	return nil
 }
 
 // badgerLog hands badger's warnings and errors on.

@@ -23,6 +23,7 @@
 //	c | number8 | index2 | gen2 -> zstd of up to 32 salted objects          truth
 //	t | name16 | key         -> a row of a small local table                truth
 //	m | "store"              -> store id, secret and generation of the index
+//	m | "counts"             -> commits, headers and rows there ought to be, with every commit
 //	m | "dirty"              -> 1: unfinished writes or drops to clear up at the next start
 //	x | number8 | part2 | gen2  -> postings of a body, 16 bytes each        derived
 //
@@ -43,7 +44,7 @@
 // every read, because badger returns wrong values after a flipped bit (and
 // drops what lies behind one in its log). A damaged header is a gap in its
 // stream and a damaged body is wanted again, so synchronisation repairs both;
-// until then reads of them return [ErrDamaged].
+// until then reads of them return [ErrDamaged]. [Store.Check] reads everything.
 //
 // # In memory
 //
@@ -60,10 +61,45 @@
 // 4 MB, because badger syncs once per transaction; compression, parsing and
 // hashing are done before, by whoever calls [Store.Put], and overlap the
 // commit. Put returns when the transaction is synced and, for our own word,
-// when the head file (store.head, beside badger's directory) says so too. A
-// store that is behind its head file has lost something: see [Stats].
+// when the head file (store.head, beside badger's directory) says so too.
 // After any error of the disk nothing is acknowledged any more ([ErrFailed]);
 // the process should end.
+//
+// # What is lost is told
+//
+// The counts in the database tell that something in the middle of it has gone;
+// those in the head file, that its end has. The head file is written after every
+// commit and synced with our own word, at a close, and else once a second: after
+// a kill it is exact; after a power cut together with damage to badger's log,
+// what others said and what tables held in the last second may go unnoticed
+// here, and is found by synchronisation. Lost bulletins count in [Stats] until
+// they are back or a Rebuild accepts what there is. Lost or damaged rows keep
+// the store shut ([ErrDamaged]), unless [Options] accept that.
+//
+// Before badger opens, its tables are looked at: it panics, in goroutines of its
+// own, on structure that is damaged. Such a store is refused. Of an encrypted
+// one only the tables' index can be checked before; a block that is garbage then
+// is met when it is read, reported at every read, and not healed by
+// synchronisation: restore a backup.
+//
+// # A full disk
+//
+// badger writes through mapped files, and a block the disk does not have is the
+// end of the process. So the free space is looked at before it commits, every
+// second or 8 MB: below a low mark writes return [ErrReadOnly], above a high one
+// they go on; reads always do. The ballast (store.ballast) is space held in
+// reserve: it is given up where badger would otherwise lack the room to open or
+// close, and made again when there is space. Where even that is too little,
+// Open says how much it takes, and Close leaves the log for the next start.
+// Another process that takes all of the mark while badger merges its tables can
+// still end ours; nothing acknowledged is lost by that.
+//
+// # Backups
+//
+// [Store.Backup] writes what the store holds at one moment, every byte under a
+// hash that its end carries; of an encrypted store sealed under its key.
+// [Restore] verifies all of it before a directory becomes a store, which has a
+// new id. backupstream.go has the format.
 //
 // # Limits
 //

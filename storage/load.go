@@ -19,7 +19,7 @@ func (s *Store) get(key []byte) ([]byte, error) {
 	defer s.reading.Done()
 	txn := s.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
-	item, err := txn.Get(key)
+	item, err := getItem(txn, key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return nil, fmt.Errorf("%w: %x is not there", errNoKey, key)
 	}
@@ -50,7 +50,8 @@ func (s *Store) scan(prefix byte, values bool, fn func(key, value []byte, ok boo
 	o.Prefix, o.PrefetchValues = []byte{prefix}, false
 	it := txn.NewIterator(o)
 	defer it.Close()
-	for it.Rewind(); it.Valid(); it.Next() {
+	err := rewind(it)
+	for ; err == nil && it.Valid(); err = advance(it) {
 		key := it.Item().KeyCopy(nil)
 		if !values {
 			if err := fn(key, nil, true); err != nil {
@@ -66,6 +67,9 @@ func (s *Store) scan(prefix byte, values bool, fn func(key, value []byte, ok boo
 		if err := fn(key, value, ok); err != nil {
 			return err
 		}
+	}
+	if err != nil {
+		return advise(err)
 	}
 	return nil
 }
@@ -207,7 +211,9 @@ func (s *Store) skipUsed() error {
 	o.Reverse, o.PrefetchValues = true, false
 	it := txn.NewIterator(o)
 	defer it.Close()
-	it.Seek([]byte{chunkPrefix + 1})
+	if err := seek(it, []byte{chunkPrefix + 1}); err != nil {
+		return advise(err)
+	}
 	if it.Valid() && len(it.Item().Key()) == partSize && it.Item().Key()[0] == chunkPrefix {
 		number, _, _ := readPartKey(it.Item().Key())
 		s.next = max(s.next, number)

@@ -160,6 +160,12 @@ func open(dir string, o Options, log *slog.Logger, h *headFile) (*Store, error) 
 	if err != nil {
 		return nil, advise(err)
 	}
+	if len(o.Key) > 0 {
+		err = walk(db)
+	}
+	if err != nil {
+		return nil, errors.Join(advise(err), db.Close())
+	}
 	s, err := newStore(dir, db, log, h, r)
 	if err == nil {
 		err = s.load(o.AcceptLoss)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -17,8 +18,9 @@ const maxTable = 1 << 30
 // checkTables looks at badger's table files before badger does: where their
 // structure is damaged it panics in goroutines of its own and takes the process
 // with it, again at every start. Damage within values is left to the records'
-// own hashes. Of encrypted tables only the index can be checked.
-func checkTables(o badger.Options) error {
+// own hashes. Of encrypted tables only the index can be checked; see walk.
+func checkTables(o badger.Options) (err error) {
+	defer survive(&err)
 	f, err := os.Open(filepath.Join(o.Dir, badger.ManifestFilename))
 	if err != nil {
 		return nil // Open says so
@@ -28,7 +30,7 @@ func checkTables(o badger.Options) error {
 	if err != nil {
 		return fmt.Errorf("%w: MANIFEST: %v", ErrDamaged, err)
 	}
-	for id := range manifest.Tables {
+	for id, table := range manifest.Tables {
 		path := tablePath(o.Dir, id)
 		info, err := os.Stat(path)
 		if err != nil {
@@ -41,9 +43,24 @@ func checkTables(o badger.Options) error {
 		if err != nil {
 			return err
 		}
-		if err := checkTable(b, len(o.EncryptionKey) > 0); err != nil {
+		if err := checkTable(b, table.KeyID != 0); err != nil {
 			return fmt.Errorf("%w: table %s: %v", ErrDamaged, path, err)
 		}
+	}
+	return nil
+}
+
+// walk visits every block of an open database: of an encrypted one this is the
+// first time that they are looked at.
+func walk(db *badger.DB) (err error) {
+	defer survive(&err)
+	txn := db.NewTransactionAt(math.MaxUint64, false)
+	defer txn.Discard()
+	o := badger.DefaultIteratorOptions
+	o.PrefetchValues, o.AllVersions = false, true
+	it := txn.NewIterator(o)
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
 	}
 	return nil
 }

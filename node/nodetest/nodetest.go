@@ -297,7 +297,15 @@ func (f *Federation) Cut(a, b string) {
 	f.t.Helper()
 	ha, hb := f.member(a).host.ID(), f.member(b).host.ID()
 	f.check(f.net.UnlinkPeers(ha, hb))
+	conns := append(f.net.Net(ha).ConnsToPeer(hb), f.net.Net(hb).ConnsToPeer(ha)...)
 	f.net.DisconnectPeers(ha, hb)
+	time.Sleep(time.Millisecond) // dials and streams that had begun are through
+	f.net.DisconnectPeers(ha, hb)
+	for _, c := range conns {
+		for _, s := range c.GetStreams() { // opened as it closed, and still carrying
+			s.Reset()
+		}
+	}
 }
 
 // Heal makes a link between two organisations; they know each other's address.
