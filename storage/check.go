@@ -54,18 +54,17 @@ func (s *Store) Check(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	defer s.reading.Done()
-	c := checker{s: s, ctx: ctx, report: Report{Faults: []Fault{}, Lost: s.lost}}
+	c := checker{s: s, report: Report{Faults: []Fault{}, Lost: s.lost}}
 	if s.lost > 0 {
 		c.fault(nil, fmt.Sprintf("%d bulletins fewer than were kept", s.lost), repairSync)
 	}
-	err := errors.Join(c.records(), c.bulletins())
+	err := errors.Join(c.records(ctx), c.bulletins(ctx))
 	return c.report, err
 }
 
 // A checker is one check under way.
 type checker struct {
 	s      *Store
-	ctx    context.Context
 	report Report
 }
 
@@ -79,7 +78,7 @@ func (c *checker) fault(id *protocol.ID, what, repair string) {
 
 // records reads what no bulletin of the catalogue leads to: headers too damaged
 // to be known, rows of tables, and the identity.
-func (c *checker) records() error {
+func (c *checker) records(ctx context.Context) error {
 	err := c.s.scan(headerPrefix, true, func(key, value []byte, ok bool) error {
 		if ok {
 			_, err := decodeRecord(value)
@@ -88,7 +87,7 @@ func (c *checker) records() error {
 		if number := (&decoder{b: key[1:]}).uint64(); !ok && !c.s.knows(number) {
 			c.fault(nil, fmt.Sprintf("header %d cannot be read", number), repairSync)
 		}
-		return c.s.interrupted(c.ctx)
+		return c.s.interrupted(ctx)
 	})
 	err = errors.Join(err, c.s.scan(tablePrefix, true, func(key, value []byte, ok bool) error {
 		c.report.Rows++
@@ -99,7 +98,7 @@ func (c *checker) records() error {
 		if !ok {
 			c.fault(nil, fmt.Sprintf("a row of table %q cannot be read", tableOf(key)), repairBackup)
 		}
-		return c.s.interrupted(c.ctx)
+		return c.s.interrupted(ctx)
 	}))
 	if _, damaged := c.s.get(storeKey()); damaged != nil {
 		c.fault(nil, fmt.Sprintf("the store's identity: %v", damaged), repairRebuild)
@@ -117,7 +116,7 @@ func (s *Store) knows(number uint64) bool {
 }
 
 // bulletins reads every header of the catalogue, and what it leads to.
-func (c *checker) bulletins() error {
+func (c *checker) bulletins(ctx context.Context) error {
 	for ref := uint32(0); ; ref++ {
 		c.s.mu.RLock()
 		end := int(ref) >= len(c.s.cat.bulletins)
@@ -129,7 +128,7 @@ func (c *checker) bulletins() error {
 		if end {
 			return nil
 		}
-		if err := c.s.interrupted(c.ctx); err != nil {
+		if err := c.s.interrupted(ctx); err != nil {
 			return err
 		}
 		c.bulletin(ref, b)

@@ -165,26 +165,21 @@ func (p *process) kill() {
 }
 
 // answers waits until the node answers every one of the values as said by an
-// organisation. It gives up after a while without a new answer.
+// organisation, a minute and a millisecond for each at most.
 func (p *process) answers(values []string, org string) {
 	p.t.Helper()
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
-	late := time.NewTimer(catchUpWithin)
-	defer late.Stop()
+	within := catchUpWithin + time.Duration(len(values))*time.Millisecond
+	late := time.After(within)
 	for {
-		missing := p.unanswered(values, org)
-		if len(missing) == 0 {
+		if values = p.unanswered(values, org); len(values) == 0 {
 			return
 		}
-		if len(missing) < len(values) {
-			late.Reset(catchUpWithin)
-		}
-		values = missing
 		select {
 		case <-ticker.C:
-		case <-late.C:
-			p.t.Fatalf("%s: %d values of %s have no answer, and none came for %s, such as %s; %+v", p.dir, len(values), org, catchUpWithin, values[0], p.status())
+		case <-late:
+			p.t.Fatalf("%s: %d values of %s have no answer after %s, such as %s; %+v", p.dir, len(values), org, within, values[0], p.status())
 		}
 	}
 }
