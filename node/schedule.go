@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -69,16 +70,31 @@ func (n *Node) beginDue(due map[peer.ID]time.Time, running map[peer.ID]bool, fin
 func (n *Node) session(p peer.ID) {
 	n.counters.syncSessions.Add(1)
 	news, err := n.syncWith(n.ctx, p)
-	if err != nil && n.ctx.Err() == nil {
-		n.counters.syncFailures.Add(1)
-		n.log.Debug("sync", "peer", p, "err", err)
+	if n.ctx.Err() != nil {
+		return
 	}
 	if news > 0 {
 		n.log.Info("sync", "peer", p, "new", news)
 		n.spread(p)
-		if err != nil { // it was cut, and goes on from here
-			n.syncSoon(p, time.Second)
-		}
+	}
+	switch {
+	case err != nil: // it goes on from here, or later where nothing came of it
+		n.counters.syncFailures.Add(1)
+		n.log.Debug("sync", "peer", p, "err", err)
+		n.again(p, news > 0)
+	case news > 0 && incomplete(n.summaries(p)): // more was missing than one session asks for
+		n.again(p, true)
+	}
+}
+
+// again holds another session with a peer that is still connected.
+func (n *Node) again(p peer.ID, soon bool) {
+	wait := 15 * time.Second
+	if soon {
+		wait = 500 * time.Millisecond
+	}
+	if n.host.Network().Connectedness(p) == network.Connected {
+		n.syncSoon(p, wait)
 	}
 }
 

@@ -73,6 +73,10 @@ type Status struct {
 	Claims      int               `json:"claims"`
 	Bulletins   int               `json:"bulletins"`
 	Position    uint64            `json:"position"`
+	ReadOnly    bool              `json:"read_only"` // the disk is nearly full: nothing is taken in
+	Free        uint64            `json:"free"`      // bytes on the store's file system; 0: not known
+	Lost        uint64            `json:"lost"`      // bulletins the store had and has not any more
+	Damaged     int               `json:"damaged"`   // records that cannot be read
 	Peers       []Peer            `json:"peers"`
 	Communities []Community       `json:"communities"`
 	Origins     []Origin          `json:"origins"`
@@ -88,7 +92,7 @@ func (n *Node) Status() Status {
 	stats := n.store.Stats()
 	return Status{
 		Org: n.title, Node: n.host.ID().String(), Objects: stats.Live, Claims: stats.Claims, Bulletins: stats.Headers,
-		Position: n.store.Position(), Peers: n.Peers(), Communities: n.Communities(), Origins: n.origins(), Quarantined: n.Quarantined(), Alarm: n.alarm(), Convergence: n.Convergence(),
+		Position: n.store.Position(), ReadOnly: stats.ReadOnly, Free: stats.Free, Lost: stats.Lost, Damaged: stats.Damaged, Peers: n.Peers(), Communities: n.Communities(), Origins: n.origins(), Quarantined: n.Quarantined(), Alarm: n.alarm(), Convergence: n.Convergence(),
 		Queues: n.Queues(), Counts: n.Counts(),
 	}
 }

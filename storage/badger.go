@@ -47,7 +47,8 @@ func openBadger(o badger.Options) (*badger.DB, error) {
 	case err == nil:
 		return db, nil
 	case errors.Is(err, badger.ErrEncryptionKeyMismatch), errors.Is(err, badger.ErrInvalidEncryptionKey):
-		return nil, fmt.Errorf("%w: %v", ErrKey, err)
+		return nil, fmt.Errorf("%w: %v; if the key is right, badger's KEYREGISTRY is damaged: restore a backup, or move the store away and start anew: what peers hold comes back by itself",
+			ErrKey, err)
 	case strings.Contains(err.Error(), "Cannot acquire directory lock"):
 		return nil, fmt.Errorf("%w (is a daemon running on this directory?)", ErrInUse)
 	}

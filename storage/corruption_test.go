@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	corruptions    = flag.Int("corruptions", 200, "files damaged by TestCorruption")
+	corruptions    = flag.Int("corruptions", 60, "files damaged by TestCorruption")
 	corruptionSeed = flag.Uint64("corruption.seed", 0, "of TestCorruption; 0: of the clock")
 	corruptionOnly = flag.Int("corruption.only", -1, "play only this one of TestCorruption")
 )

@@ -145,47 +145,61 @@ func (st *stream) heads(c *catalogue) []protocol.Head {
 const maxShown = 64 // heads and gaps in a summary
 
 // gaps lists the ranges to ask a peer for, so that headers above the floor
-// whose prev is not held get it; sorted, the oldest 64.
+// whose prev is not held get it; sorted. Where there are more than 64 it is the
+// places nearest to such headers, since that is where most find their prev.
 func (st *stream) gaps(c *catalogue) []protocol.Range {
-	var gaps []protocol.Range
+	type place struct {
+		protocol.Range
+		away int
+	}
+	var places []place
 	for ref := range st.orphans {
 		if pos := c.bulletins[ref].pos; pos.Compare(st.floor) > 0 {
-			gaps = st.appendGaps(c, gaps, pos)
+			for away, r := range st.placesBefore(c, pos) {
+				places = append(places, place{r, away})
+			}
 		}
 	}
-	slices.SortFunc(gaps, func(a, b protocol.Range) int {
-		return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To))
-	})
-	gaps = slices.Compact(gaps)
-	return gaps[:min(len(gaps), maxShown)]
+	inOrder := func(a, b protocol.Range) int { return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To)) }
+	slices.SortFunc(places, func(a, b place) int { return cmp.Or(cmp.Compare(a.away, b.away), inOrder(a.Range, b.Range)) })
+	var gaps []protocol.Range
+	listed := make(map[protocol.Range]bool)
+	for _, p := range places {
+		if !listed[p.Range] && len(gaps) < maxShown {
+			listed[p.Range] = true
+			gaps = append(gaps, p.Range)
+		}
+	}
+	slices.SortFunc(gaps, inOrder)
+	return gaps
 }
 
-// appendGaps adds where the prev of a header may be: behind the header held
-// before it, up to the place before its own. The first of an epoch may follow
-// any earlier header, since its author may have begun anew from a backup: its
-// prev may be behind what is held of any epoch before.
-func (st *stream) appendGaps(c *catalogue, gaps []protocol.Range, pos protocol.Position) []protocol.Range {
+// placesBefore lists where the prev of a header may be, the nearest first:
+// behind the header held before it, up to the place before its own. The first
+// of an epoch may follow any earlier header, since its author may have begun
+// anew from a backup: its prev may be behind what is held of any epoch before.
+func (st *stream) placesBefore(c *catalogue, pos protocol.Position) (places []protocol.Range) {
 	bottom := protocol.Position{}
 	if st.floor.Seq > 0 { // what lies below the floor is not asked for
 		bottom = protocol.Position{Epoch: st.floor.Epoch, Seq: st.floor.Seq - 1}
 	}
-	gap := protocol.Range{From: bottom, To: protocol.Position{Epoch: pos.Epoch, Seq: pos.Seq - 1}}
-	for n := 1; ; n++ {
-		i := st.from(c, protocol.Position{Epoch: gap.To.Epoch, Seq: gap.To.Seq + 1})
-		if i == 0 || n == maxShown {
-			return append(gaps, gap)
+	place := protocol.Range{From: bottom, To: protocol.Position{Epoch: pos.Epoch, Seq: pos.Seq - 1}}
+	for {
+		i := st.from(c, protocol.Position{Epoch: place.To.Epoch, Seq: place.To.Seq + 1})
+		if i == 0 || len(places) == maxShown-1 {
+			return append(places, place)
 		}
 		before := c.bulletins[st.order[i-1]].pos
 		if before.Compare(bottom) <= 0 {
-			return append(gaps, gap)
+			return append(places, place)
 		}
-		if before == gap.To { // the one held there is not the one named
+		if before == place.To { // the one held there is not the one named
 			before.Seq--
 		}
-		gaps = append(gaps, protocol.Range{From: before, To: gap.To})
+		places = append(places, protocol.Range{From: before, To: place.To})
 		if pos.Seq > 1 {
-			return gaps
+			return places
 		}
-		gap.To = protocol.Position{Epoch: before.Epoch}
+		place.To = protocol.Position{Epoch: before.Epoch}
 	}
 }

@@ -143,6 +143,56 @@ func TestWantedOrder(t *testing.T) {
 	}
 }
 
+// TestGapsNearbyFirst: of a log with more epochs than gaps fit a summary, what
+// is asked for is where something is missing, not all that lies before.
+func TestGapsNearbyFirst(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	a := newAuthor("bank")
+	var list []*protocol.Bulletin
+	var prev protocol.ID
+	for epoch := range uint64(200) {
+		for seq := range uint64(2) {
+			h := green(time.Duration(epoch) * time.Minute)
+			h.Epoch, h.Seq, h.Prev = epoch+1, seq+1, prev
+			b := a.issue(t, h, []byte("o"))
+			list, prev = append(list, b), b.ID()
+		}
+	}
+	missing := map[int]bool{1: true, 151: true, 301: true, 397: true} // tails of epochs
+	for i, b := range list {
+		if !missing[i] {
+			keep(t, s, Entry{Bulletin: b.HeaderOnly()})
+		}
+	}
+	gaps := s.Summaries(nil)[0].Gaps
+	if len(gaps) != 64 {
+		t.Fatalf("%d gaps", len(gaps))
+	}
+	for round := 0; len(missing) > 0; round++ {
+		if round == 4 {
+			t.Fatalf("%v are still missing", missing)
+		}
+		mine := s.Summaries(nil)[0]
+		asked := 0
+		for i, b := range list {
+			if mine.Covers(b.Header.Position()) {
+				continue
+			}
+			asked++
+			if missing[i] {
+				keep(t, s, Entry{Bulletin: b.HeaderOnly()})
+				delete(missing, i)
+			}
+		}
+		if asked > 300 {
+			t.Errorf("%d headers are asked for", asked)
+		}
+	}
+	if gaps := s.Summaries(nil)[0].Gaps; len(gaps) != 0 {
+		t.Errorf("gaps are left: %v", gaps)
+	}
+}
+
 // TestLacking: an author is told what is held of it without body, all of it
 // over time, and how much that is.
 func TestLacking(t *testing.T) {

@@ -56,7 +56,7 @@ func TestStatusLines(t *testing.T) {
 	status := node.Status{
 		Org: "bank", Claims: 12, Objects: 13, Bulletins: 5, Peers: []node.Peer{{Connected: true}, {}},
 		Communities: []node.Community{{Name: "night shift", Members: []string{"bank", "hospital"}}},
-		Origins:     []node.Origin{{Org: "hospital", Community: "night shift", Kind: "objects", TLP: protocol.Green, Headers: 3, Gaps: 1, Bodies: map[string]int{"held": 2, "absent": 1}}},
+		Origins:     []node.Origin{{Org: "hospital", Community: "night shift", Kind: "objects", TLP: protocol.Green, Headers: 3, Gaps: 1, Missing: []node.Missing{{Epoch: 7, To: 2}, {Epoch: 7, From: 4, To: 4}, {Epoch: 7, From: 6, To: 9}}, Bodies: map[string]int{"held": 2, "absent": 1}}},
 		Queues:      map[string]int{"fetches": 2, "arrived": 0},
 	}
 	want := `org: bank
@@ -65,7 +65,7 @@ objects: 13
 bulletins: 5
 peers: 1 of 2 connected
 community: "night shift" members:bank,hospital
-origin: "night shift" hospital objects tlp:green bulletins:3 gaps:1 absent:1 held:2
+origin: "night shift" hospital objects tlp:green bulletins:3 missing:..2,4,6-9 absent:1 held:2
 queue: fetches 2`
 	if got := statusLines(status); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -22,8 +22,8 @@ import (
 
 var (
 	seed     = flag.Uint64("seed", 0, "what the crash harness draws its choices from; 0: something new")
-	kills    = flag.Int("kills", 100, "how often TestKilledDaemon kills the daemon")
-	killsFor = flag.Duration("kills-for", 75*time.Second, "after which TestKilledDaemon kills no more; 0: no limit")
+	kills    = flag.Int("kills", 25, "how often TestKilledDaemon kills the daemon")
+	killsFor = flag.Duration("kills-for", 25*time.Second, "after which TestKilledDaemon kills no more; 0: no limit")
 )
 
 const (

@@ -23,8 +23,8 @@ import (
 )
 
 var (
-	damages    = flag.Int("damages", 40, "how often TestDamagedFiles damages a file")
-	damagesFor = flag.Duration("damages-for", 60*time.Second, "after which TestDamagedFiles damages no more; 0: no limit")
+	damages    = flag.Int("damages", 12, "how often TestDamagedFiles damages a file")
+	damagesFor = flag.Duration("damages-for", 20*time.Second, "after which TestDamagedFiles damages no more; 0: no limit")
 )
 
 const (

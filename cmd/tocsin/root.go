@@ -103,6 +103,13 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return hinted(usagef("unexpected %q", args[0]), "see `%s --help`", cmd.CommandPath())
 }
 
+func oneArgAtMost(cmd *cobra.Command, args []string) error {
+	if len(args) <= 1 {
+		return nil
+	}
+	return hinted(usagef("unexpected %q", args[1]), "see `%s --help`", cmd.CommandPath())
+}
+
 func someArgs(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-var soak = flag.Duration("soak", 10*time.Second, "how long TestSoak submits")
+var soak = flag.Duration("soak", 5*time.Second, "how long TestSoak submits")
 
 const (
 	soakRate    = 2000 // submissions a second

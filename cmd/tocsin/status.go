@@ -30,7 +30,8 @@ const statusHelp = `Shows the state of the node as key: value lines:
 An origin is how far one organisation's log is held here: complete, or what of it
 is known to exist and missing, as numbers of an epoch, and what became of the
 bodies (held, absent, declined, expired, pruned, erased). Queues that are not
-empty follow. --json has all counters as well.
+empty follow. --json has all counters as well. Lines read-only, lost and damaged
+come where the store is in trouble.
 
 With the id of a bulletin of our own (submit --json prints it), or a value that
 we have said, shows what became of it at every node that may have it:
@@ -45,7 +46,7 @@ we have said, shows what became of it at every node that may have it:
 and declined, expired, pruned or erased where it holds the header without body.`
 
 func (c *cli) statusCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "status [BULLETIN|VALUE]", Short: "Show the state of the node, or of a bulletin", Long: statusHelp, Args: cobra.MaximumNArgs(1)}
+	cmd := &cobra.Command{Use: "status [BULLETIN|VALUE]", Short: "Show the state of the node, or of a bulletin", Long: statusHelp, Args: oneArgAtMost}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
 			return c.delivery(cmd.Context(), args[0])
@@ -145,6 +146,7 @@ func statusLines(s node.Status) string {
 	for _, q := range s.Quarantined {
 		lines = append(lines, quarantineLine(q))
 	}
+	lines = append(lines, storeLines(s)...)
 	lines = append(lines, convergenceLines(s.Convergence)...)
 	for _, community := range s.Communities {
 		lines = append(lines, fmt.Sprintf("community: %s members:%s", field(community.Name), fields(community.Members)))
@@ -167,6 +169,20 @@ func quarantineLine(q node.Quarantine) string {
 		return "alarm: our own organisation " + clean(q.Reason)
 	}
 	return "quarantined: " + field(q.Org) + " " + clean(q.Reason)
+}
+
+// storeLines says what is wrong with the store.
+func storeLines(s node.Status) (lines []string) {
+	if s.ReadOnly {
+		lines = append(lines, fmt.Sprintf("read-only: %d MiB free on the disk; free space and it goes on by itself", s.Free>>20))
+	}
+	if s.Lost > 0 {
+		lines = append(lines, fmt.Sprintf("lost: %d bulletins; peers give back what they hold", s.Lost))
+	}
+	if s.Damaged > 0 {
+		lines = append(lines, fmt.Sprintf("damaged: %d records; they are fetched from peers again", s.Damaged))
+	}
+	return lines
 }
 
 // convergenceLines says how many hold the same, and who does not. Those never

@@ -31,7 +31,7 @@ none runs. Takes about ten seconds for a million indicators.
 Prints what was read, then a line for every fault:
 
   checked: bulletins:5 bodies:5 objects:12 segments:4 rows:7 lost:0
-  fault: 9f8e... "the body: damaged on disk: ..." repair:"fetched from peers at the next sync"
+  fault: 9f8e... "the body: damaged on disk" repair:"fetched from peers"
   sound: no
 
 Exit codes: 0 sound, 1 something is wrong.`

@@ -30,8 +30,10 @@ func (d *Door) checkStore() Check {
 	}
 	st := d.node.Store().Stats()
 	switch {
+	case st.ReadOnly:
+		return Check{"store", false, fmt.Sprintf("the disk is nearly full, %d MiB are free: nothing is taken in", st.Free>>20), "free space, and it goes on by itself"}
 	case st.Lost > 0:
-		return Check{"store", false, fmt.Sprintf("%d of our own last bulletins are missing: it is older than what we said", st.Lost), "was it restored from a backup? peers will give back what they hold"}
+		return Check{"store", false, fmt.Sprintf("%d bulletins that were here are missing: it is older than it should be", st.Lost), "was it restored from a backup? peers will give back what they hold"}
 	case st.Damaged > 0:
 		return Check{"store", false, fmt.Sprintf("%d records are damaged on the disk", st.Damaged), "they are fetched from peers again; look at the disk"}
 	}

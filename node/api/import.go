@@ -50,6 +50,7 @@ func (d *Door) serveImport(w *answerWriter, req *http.Request) error {
 		}
 	}
 	w.Header().Set("Content-Type", typeLines)
+	w.Header().Set("Connection", "close") // an end before the body's makes it of no use to another request
 	out := &importAnswer{lines: newLines(w)}
 	out.lines.send(ImportEvent{Guess: &ImportGuess{guess.Format, guess.Detail}})
 	out.lines.flush()
