@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -42,7 +43,10 @@ func (n *Node) runAdmit() {
 				}
 			}
 			if _, err := n.receive(n.ctx, batch); err != nil && n.ctx.Err() == nil {
-				n.log.Error("admit", "err", err)
+				n.counters.unstored.Add(1)
+				if !errors.Is(err, storage.ErrReadOnly) { // the store has said that once
+					n.log.Error("admit", "err", err)
+				}
 			}
 			n.noticeGaps(batch)
 		}
@@ -149,13 +153,14 @@ func bodyState(b *protocol.Bulletin, rule string) (storage.BodyState, string, []
 
 // admit is the only way into the store, for our own word and for others'.
 // It returns once everything is durable, with how many entries brought news.
+// What could be kept counts, whatever the error says of the rest.
 func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, err error) {
 	if len(entries) == 0 {
 		return 0, nil
 	}
 	results, err := n.store.Put(ctx, entries...)
 	if err != nil {
-		return 0, fmt.Errorf("store %d bulletins: %w", len(entries), err)
+		err = fmt.Errorf("store %d bulletins: %w", len(entries), err)
 	}
 	var statements []*protocol.Bulletin
 	for i, r := range results {
@@ -179,7 +184,7 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 	if len(statements) > 0 {
 		n.heed(statements)
 	}
-	return news, nil
+	return news, err
 }
 
 // heed puts new statements in force.

@@ -149,6 +149,12 @@ func (j job) objects() (count int) {
 }
 
 func (a *author) write(jobs []job) {
+	if err := a.n.store.Writable(); err != nil { // before a number is used
+		for _, j := range jobs {
+			j.done <- result{err: err}
+		}
+		return
+	}
 	a.catchUp()
 	results := make([]result, len(jobs))
 	var entries []storage.Entry

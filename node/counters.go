@@ -18,6 +18,7 @@ type Counters struct {
 	gossipDelivered, gossipDuplicate, gossipBad   atomic.Uint64
 	gossipSendDrop, gossipReadDrop, gossipQueue   atomic.Uint64
 	syncSessions, syncFailures, syncEqual, joined atomic.Uint64
+	unstored                                      atomic.Uint64
 	syncSent, syncReceived, gaps                  atomic.Uint64
 	gossipMetered, mended, dials                  atomic.Uint64
 	datedAhead, laterOverflow, regained           atomic.Uint64
@@ -36,7 +37,7 @@ func (n *Node) Counts() map[string]uint64 {
 		"gossip_unannounced": &c.unannounced, "gossip_delivered": &c.gossipDelivered, "gossip_duplicates": &c.gossipDuplicate,
 		"gossip_rejected": &c.gossipBad, "gossip_send_dropped": &c.gossipSendDrop, "gossip_read_dropped": &c.gossipReadDrop,
 		"gossip_validation_dropped": &c.gossipQueue, "fetch_overflow": &c.fetchOverflow, "sync_overflow": &c.syncOverflow,
-		"sync_sessions": &c.syncSessions, "sync_failures": &c.syncFailures, "sync_equal": &c.syncEqual, "joins": &c.joined, "sync_bytes_sent": &c.syncSent, "sync_bytes_received": &c.syncReceived, "gaps_seen": &c.gaps, "dials": &c.dials,
+		"sync_sessions": &c.syncSessions, "sync_failures": &c.syncFailures, "sync_equal": &c.syncEqual, "joins": &c.joined, "sync_bytes_sent": &c.syncSent, "sync_bytes_received": &c.syncReceived, "gaps_seen": &c.gaps, "gossip_unstored_batches": &c.unstored, "dials": &c.dials,
 		"dated_ahead": &c.datedAhead, "dated_ahead_overflow": &c.laterOverflow, "own_regained": &c.regained,
 	} {
 		counts[name] = v.Load()

@@ -83,6 +83,18 @@ func (r *room) claim(size int64) error {
 	return nil
 }
 
+// Writable returns an error that wraps [ErrReadOnly] while the disk is nearly
+// full: for whoever must not begin what cannot be kept.
+func (s *Store) Writable() error {
+	if !s.room.full.Load() {
+		return nil
+	}
+	if free := s.room.look(); s.room.full.Load() {
+		return s.room.shortage(free)
+	}
+	return nil
+}
+
 // reload makes the ballast where there is room for it. It can wait when it
 // cannot be made.
 func (r *room) reload(free uint64) {

@@ -255,7 +255,7 @@ func (h *healing) reason() (string, error) {
 	p := h.hospital
 	select {
 	case <-p.ended:
-	case <-time.After(stopWithin):
+	case <-time.After(stopWithin + 2*time.Second):
 		return "", errors.New("it runs and does not answer")
 	}
 	state, said := p.cmd.ProcessState, p.log.String()

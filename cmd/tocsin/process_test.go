@@ -150,7 +150,7 @@ func (p *process) terminate() (cpu time.Duration) {
 	}
 	select {
 	case <-p.ended:
-	case <-time.After(stopWithin):
+	case <-time.After(stopWithin + 2*time.Second):
 		p.t.Fatalf("%s still runs %s after SIGTERM", p.dir, stopWithin)
 	}
 	state := p.cmd.ProcessState

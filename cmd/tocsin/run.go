@@ -28,7 +28,8 @@ is not safe. On a disk that is nearly full it takes nothing in, serves on, and
 goes on by itself when space is free; it refuses to start only where not even the
 store can be opened, and says how much that takes.`
 
-const stopWithin = 10 * time.Second
+// stopWithin and a second is how long an end may take.
+const stopWithin = 9 * time.Second
 
 type runFlags struct {
 	logLevel       string
