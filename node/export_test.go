@@ -1,5 +1,7 @@
 package node
 
+import "github.com/tocsin-exchange/tocsin/protocol"
+
 // Guards, for tests outside of the package.
 const (
 	GuardDoor         = guardDoor
@@ -22,3 +24,6 @@ func NoGuests(c *Config) { c.Gate.slots = 0 }
 
 // Lose has a node lose gossip, when lose says so, without noticing.
 func Lose(c *Config, lose func() bool) { c.lose = lose }
+
+// Wall keeps a node's dials to others from getting through, when wall says so.
+func Wall(c *Config, wall func(protocol.Node) bool) { c.wall = wall }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,10 +66,14 @@ type trouble struct {
 	down  map[string]bool    // organisations
 	said  []node.Receipt     // acknowledged
 	trace []string
+
+	mu    sync.Mutex               // guards what the nodes ask
+	keys  map[protocol.Node]string // organisations
+	walls map[[2]string]bool       // who cannot dial whom, though the other way is open
 }
 
 func playFaults(t *testing.T, seed uint64) {
-	f := &trouble{t: t, rng: rand.New(rand.NewPCG(seed, 1)), cut: map[[2]string]bool{}, down: map[string]bool{}}
+	f := &trouble{t: t, rng: rand.New(rand.NewPCG(seed, 1)), cut: map[[2]string]bool{}, down: map[string]bool{}, keys: map[protocol.Node]string{}, walls: map[[2]string]bool{}}
 	graph := f.draw()
 	loss := map[string]float64{} // of what each hears: some are heard and deaf
 	for _, org := range f.orgs {
@@ -77,6 +82,14 @@ func playFaults(t *testing.T, seed uint64) {
 	f.note("graph %s, gossip loss %v", strings.Join(strings.Fields(graph), " "), loss)
 	f.fed = nodetest.New(t, graph, func(org string, c *node.Config) {
 		node.Lose(c, func() bool { return rand.Float64() < loss[org] })
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.keys[c.Certificate.Node] = org
+		node.Wall(c, func(to protocol.Node) bool {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return f.walls[[2]string{org, f.keys[to]}]
+		})
 	})
 	for range 15 + f.rng.IntN(25) {
 		f.step()
@@ -124,7 +137,7 @@ func (f *trouble) draw() string {
 func (f *trouble) step() {
 	org := f.orgs[f.rng.IntN(len(f.orgs))]
 	link := f.all[f.rng.IntN(len(f.all))]
-	switch n := f.rng.IntN(20); {
+	switch n := f.rng.IntN(21); {
 	case n < 10:
 		f.submit(org)
 	case n < 12:
@@ -142,8 +155,27 @@ func (f *trouble) step() {
 		f.takeDown(org, f.fed.Stop, "stop")
 	case n == 17:
 		f.takeDown(org, f.fed.Kill, "kill")
+	case n == 18:
+		f.oneWay(link)
 	default:
 		f.bringUp(org)
+	}
+}
+
+// oneWay lets a link be dialled from one end only, from now on: a firewall. It
+// stays to the end, since the other way is enough.
+func (f *trouble) oneWay(l [2]string) {
+	from, to := l[0], l[1]
+	if f.rng.IntN(2) == 0 {
+		from, to = to, from
+	}
+	f.note("%s cannot dial %s", from, to)
+	f.mu.Lock()
+	f.walls[[2]string{from, to}], f.walls[[2]string{to, from}] = true, false
+	f.mu.Unlock()
+	if !f.cut[l] { // what stands ends, and has to be dialled anew
+		f.setLink(l, false)
+		f.setLink(l, true)
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	fetchTries   = 3
 	fetchWorkers = 4
 	fetchWaiting = 16384
+	fetchBodies  = 32 // asked for in one stream
 )
 
 func (n *Node) fetchSoon(id protocol.ID, from peer.ID) {
@@ -61,7 +62,7 @@ func (n *Node) runFetch() {
 			if running[p] || len(running) >= fetchWorkers {
 				continue
 			}
-			batch := list[:min(len(list), wantBodies)]
+			batch := list[:min(len(list), fetchBodies)]
 			count -= len(batch)
 			if waiting[p] = list[len(batch):]; len(waiting[p]) == 0 {
 				delete(waiting, p)

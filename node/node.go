@@ -50,8 +50,9 @@ type Config struct {
 	Connections int           // random member connections per community; 0: 16
 	SyncEvery   time.Duration // 0: a minute
 
-	off  guard       // guards that tests switch off to see what another does alone
-	lose func() bool // tests have gossip lost without anybody noticing
+	off  guard                    // guards that tests switch off to see what another does alone
+	lose func() bool              // tests have gossip lost without anybody noticing
+	wall func(protocol.Node) bool // tests keep dials from getting through
 }
 
 // A Node is a member of the federation.
@@ -68,6 +69,7 @@ type Node struct {
 	every time.Duration
 	off   guard
 	lose  func() bool
+	wall  func(protocol.Node) bool
 
 	mu    sync.Mutex // guards known
 	known knowledge
@@ -106,7 +108,7 @@ type Node struct {
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{
 		host: c.Host, gate: c.Gate, key: c.Key, org: c.Org, cert: c.Certificate, title: c.Name, store: c.Store, log: c.Log,
-		links: c.Connections, every: c.SyncEvery, off: c.off, lose: c.lose, topics: map[protocol.ID]*subscription{},
+		links: c.Connections, every: c.SyncEvery, off: c.off, lose: c.lose, wall: c.wall, topics: map[protocol.ID]*subscription{},
 		shared: map[peer.ID][]protocol.ID{}, joining: map[peer.ID]int{}, streams: map[peer.ID]int{}, strangers: map[protocol.Org]map[peer.ID]bool{},
 		dials: map[protocol.Node]*dial{}, redial: make(chan struct{}, 1), enforce: make(chan struct{}, 1), arrived: make(chan arrival, 1024), fetches: make(chan fetch, 1024),
 		syncs: make(chan syncRequest, 256), guests: make(chan peer.ID, 64), accused: make(chan struct{}, 1),

@@ -144,7 +144,10 @@ func (n *Node) dialNode(node protocol.Node, addrs []ma.Multiaddr) {
 	ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 	defer cancel()
 	n.counters.dials.Add(1)
-	err := n.host.Connect(ctx, peer.AddrInfo{ID: PeerID(node), Addrs: addrs})
+	err := error(context.DeadlineExceeded)
+	if n.wall == nil || !n.wall(node) {
+		err = n.host.Connect(ctx, peer.AddrInfo{ID: PeerID(node), Addrs: addrs})
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d := n.dials[node]
