@@ -176,8 +176,18 @@ func (s *Store) loadTables(accept bool) error {
 }
 
 // loadHeaders enters every header and returns the keys of those that cannot be
-// read: they are gaps now, to be filled from peers.
+// read: they are gaps now, to be filled from peers. Where one is damaged the
+// others are looked up as well: a key that is not where it belongs any more
+// hides those beside it from lookups, though not from a walk.
 func (s *Store) loadHeaders(cat *catalogue) (damaged [][]byte, err error) {
+	if damaged, err = s.enterHeaders(cat, nil); err != nil || len(damaged) == 0 {
+		return damaged, err
+	}
+	*cat = *newCatalogue()
+	return s.enterHeaders(cat, func(key []byte) error { _, err := s.get(key); return err })
+}
+
+func (s *Store) enterHeaders(cat *catalogue, check func(key []byte) error) (damaged [][]byte, err error) {
 	err = s.scan(headerPrefix, true, func(key, value []byte, ok bool) error {
 		number := (&decoder{b: key[1:]}).uint64()
 		s.next = max(s.next, number)
@@ -186,9 +196,13 @@ func (s *Store) loadHeaders(cat *catalogue) (damaged [][]byte, err error) {
 		if ok {
 			r, err = decodeRecord(value)
 		}
+		if err == nil && check != nil {
+			err = check(key)
+		}
 		if err != nil {
-			damaged = append(damaged, key)
-			s.damage("a header", err, "number", number)
+			if damaged = append(damaged, key); check != nil {
+				s.damage("a header", err, "number", number)
+			}
 			return nil
 		}
 		if _, twice := cat.ids[r.bulletin.ID()]; twice {
