@@ -144,3 +144,9 @@ func inviteOf() Invite {
 }
 
 func at(millis uint64) time.Time { return Time(millis) }
+
+// rosterOf is a version of the group that organisation 1 founded.
+func rosterOf(version uint64, name string, members ...Org) Roster {
+	owner, salt := OrgOf(seeded(1)), hashOf("salt of a group")
+	return Roster{Group: GroupOf(owner, salt), Version: version, Name: name, Members: members, Owner: owner, Salt: salt}
+}

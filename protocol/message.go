@@ -16,8 +16,9 @@ const (
 	GossipProtocol = "/tocsin/meshsub/1.2.0"
 )
 
-// MaxFrame bounds a frame on any stream, in bytes: the largest is one whole bulletin.
-const MaxFrame = MaxWire + 64
+// MaxFrame bounds a frame on any stream, in bytes: the largest is one whole
+// bulletin, sealed.
+const MaxFrame = maxSealed + maxEnc + 1024
 
 const (
 	secretSize = 16  // bytes of an invite's secret
@@ -133,11 +134,12 @@ type SyncFrame struct {
 	End      *End     `cbor:"5,keyasint,omitempty"`
 	Refused  string   `cbor:"6,keyasint,omitzero"`
 	Lacks    *Lacks   `cbor:"7,keyasint,omitempty"`
+	Sealed   *Sealed  `cbor:"8,keyasint,omitempty"` // a bulletin above GREEN
 }
 
 func (f SyncFrame) check() error {
 	set := 0
-	for _, is := range []bool{f.Digest != nil, f.Summary != nil, f.Want != nil, f.Bulletin != nil, f.End != nil, f.Refused != ""} {
+	for _, is := range []bool{f.Digest != nil, f.Summary != nil, f.Want != nil, f.Bulletin != nil, f.End != nil, f.Refused != "", f.Sealed != nil} {
 		if is {
 			set++
 		}
@@ -156,6 +158,8 @@ func (f SyncFrame) check() error {
 		return f.Want.check()
 	case f.End != nil:
 		return checkRanges(f.End.Rest)
+	case f.Sealed != nil:
+		return f.Sealed.check()
 	}
 	return nil
 }
@@ -228,7 +232,7 @@ func SummariesDigest(summaries []Summary) ID {
 
 // frame is what the join and sync streams carry.
 type frame interface {
-	JoinRequest | JoinAnswer | SyncFrame
+	JoinRequest | JoinAnswer | SyncFrame | DeliverFrame
 	check() error
 }
 

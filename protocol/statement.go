@@ -83,6 +83,14 @@ type Roster struct {
 	Name    string `cbor:"3,keyasint"`
 	Members []Org  `cbor:"4,keyasint,omitempty"` // sorted, at most 512
 	History uint64 `cbor:"5,keyasint,omitzero"`  // members may see versions from this one on
+	Owner   Org    `cbor:"6,keyasint"`
+	Salt    ID     `cbor:"7,keyasint"` // with the owner it makes the group's id
+}
+
+// GroupOf returns the id of the group that an organisation founds with a random
+// salt. Nobody else can say a roster of it.
+func GroupOf(owner Org, salt ID) ID {
+	return sha256.Sum256(slices.Concat([]byte("tocsin group v1"), owner[:], salt[:]))
 }
 
 // An Erasure asks every holder to destroy objects for good.
@@ -241,8 +249,11 @@ func (k *EncryptionKey) check() error {
 }
 
 func (r *Roster) check() error {
-	if r.Group.IsZero() || r.Version == 0 || len(r.Members) > 512 || r.History > r.Version || !ascending(r.Members, Org.Compare) {
-		return fmt.Errorf("%w roster: no group, no version, or members not sorted", ErrInvalid)
+	if r.Group != GroupOf(r.Owner, r.Salt) {
+		return fmt.Errorf("%w roster: the group is not of its owner", ErrInvalid)
+	}
+	if r.Version == 0 || len(r.Members) > 512 || r.History > r.Version || !ascending(r.Members, Org.Compare) {
+		return fmt.Errorf("%w roster: no version, or members not sorted", ErrInvalid)
 	}
 	for _, m := range r.Members {
 		if err := CheckKey(m); err != nil {

@@ -89,7 +89,7 @@ func TestLimitsOfStatements(t *testing.T) {
 		t.Errorf("over the limit: %v", err)
 	}
 	roster := func(n int) Statement {
-		r := Roster{Group: hashOf("group"), Version: 1, Name: "big"}
+		r := rosterOf(1, "big")
 		for i := range n {
 			r.Members = append(r.Members, Org{byte(i), byte(i >> 8), 9})
 		}

@@ -58,7 +58,8 @@ func goodStatements() []vector {
 	removal := removalOf(Removal{Community: hashOf("community"), Introductions: sortedIDs("a", "b"), Reason: "left"}, 3, 1, 5)
 	seat := removalOf(Removal{Community: hashOf("community"), Seat: OrgOf(seeded(1))}, 1)
 	bare, last, proof := revocationOf(), revocationOf(sortedIDs("a", "b")...), equivocationOf(green(), green())
-	roster := Roster{Group: hashOf("group"), Version: 3, Name: "health-isac", History: 2, Members: []Org{OrgOf(seeded(1)), OrgOf(seeded(3))}}
+	roster, empty := rosterOf(3, "health-isac", OrgOf(seeded(1)), OrgOf(seeded(3))), rosterOf(1, "empty")
+	roster.History = 2
 	sortOrgs(roster.Members)
 	return []vector{
 		accept("introduction", said(Statement{Introduction: &Introduction{"hospital", certOf(3, 4)}})),
@@ -70,7 +71,7 @@ func goodStatements() []vector {
 		accept("revocation", said(Statement{Revocation: &last})),
 		accept("encryption key", said(Statement{EncryptionKey: &EncryptionKey{NodeOf(seeded(2)), 0x20, bytes.Repeat([]byte{7}, 32)}})),
 		accept("roster", said(Statement{Roster: &roster})),
-		accept("roster of nobody", said(Statement{Roster: &Roster{Group: hashOf("group"), Version: 1, Name: "empty"}})),
+		accept("roster of nobody", said(Statement{Roster: &empty})),
 		accept("erasure", said(Statement{Erasure: &Erasure{hashOf("bulletin"), []uint64{0, 7, 999}}})),
 		accept("equivocation", said(Statement{Equivocation: &proof})),
 	}
@@ -155,7 +156,7 @@ func groupVectors() []vector {
 	members := []Org{OrgOf(seeded(1)), OrgOf(seeded(3))}
 	sortOrgs(members)
 	roster := func(change func(*Roster)) field {
-		r := Roster{Group: hashOf("group"), Version: 3, Name: "health-isac", Members: slices.Clone(members)}
+		r := rosterOf(3, "health-isac", slices.Clone(members)...)
 		change(&r)
 		return said(Statement{Roster: &r})
 	}
@@ -168,7 +169,7 @@ func groupVectors() []vector {
 	false1, place, stream := equivocationOf(green(), green()), equivocationOf(green(), second), equivocationOf(green(), elsewhere)
 	false1.SigB = false1.SigA
 	return []vector{
-		refuse("roster without group", "it names the group", "no group", roster(func(r *Roster) { r.Group = ID{} })),
+		refuse("roster of another group", "the group is of the owner and the salt", "not of its owner", roster(func(r *Roster) { r.Group = ID{} })),
 		refuse("roster of version 0", "versions start at 1", "no version", roster(func(r *Roster) { r.Version = 0 })),
 		refuse("roster with a later history", "history is at most its version", "roster", roster(func(r *Roster) { r.History = 4 })),
 		refuse("roster out of order", "members are in the order of their keys", "not sorted", roster(func(r *Roster) { slices.Reverse(r.Members) })),
@@ -189,7 +190,8 @@ func groupVectors() []vector {
 func formVectors() []vector {
 	erasure := Statement{Erasure: &Erasure{hashOf("bulletin"), []uint64{1}}}
 	two := erasure
-	two.Roster = &Roster{Group: hashOf("group"), Version: 1, Name: "empty"}
+	empty := rosterOf(1, "empty")
+	two.Roster = &empty
 	return []vector{
 		refuse("no kind", "a statement is one thing", "0 kinds", said(Statement{})),
 		refuse("two kinds", "a statement is one thing", "2 kinds", said(two)),
