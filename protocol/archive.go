@@ -35,7 +35,7 @@ type ArchiveHeader struct {
 
 // An ArchiveTrailer stands last: an archive without it was cut off.
 type ArchiveTrailer struct {
-	Count  uint64 `cbor:"1,keyasint"` // bulletins
+	Count  uint64 `cbor:"1,keyasint"` // bulletins; one sealed to several nodes counts for each
 	Digest ID     `cbor:"2,keyasint"` // SHA-256 of all bytes before the trailer's frame
 }
 
@@ -45,6 +45,32 @@ type ArchiveFrame struct {
 	Charter  []byte `cbor:"2,keyasint,omitempty"` // signed, as [DecodeCharter] reads it
 	Bulletin []byte `cbor:"3,keyasint,omitempty"` // wire form
 	Trailer  []byte `cbor:"4,keyasint,omitempty"` // signed
+	Sealed   []byte `cbor:"5,keyasint,omitempty"` // as [DecodeArchiveSealed] reads it
+}
+
+// An ArchiveSealed is a bulletin above GREEN on a medium: for one node alone,
+// since a medium may be lost. Whoever else has it sees the two names, the
+// padded size, and nothing of what was said.
+type ArchiveSealed struct {
+	To     Node   `cbor:"1,keyasint"`
+	Sealed Sealed `cbor:"2,keyasint"`
+}
+
+// DecodeArchiveSealed reads what a sealed frame holds. Whether it opens, its
+// node alone can tell; see [SealKey.Open].
+func DecodeArchiveSealed(b []byte) (*ArchiveSealed, error) {
+	s := new(ArchiveSealed)
+	if err := decode(b, MaxFrame, "archive, sealed bulletin", s); err != nil {
+		return nil, err
+	}
+	return s, s.check()
+}
+
+func (s *ArchiveSealed) check() error {
+	if err := CheckKey(s.To); err != nil {
+		return fmt.Errorf("archive, sealed bulletin: %w", err)
+	}
+	return s.Sealed.check()
 }
 
 // archiveSigned carries a header or trailer with the node's signature.
@@ -140,10 +166,24 @@ func (a *ArchiveWriter) Charter(c *SignedCharter) error {
 	return a.write(ArchiveFrame{Charter: c.Encode()})
 }
 
-// Bulletin writes a bulletin, with its body where it has one.
+// Bulletin writes a bulletin, with its body where it has one. Above GREEN it
+// refuses: nothing of that lies on a medium in the clear.
 func (a *ArchiveWriter) Bulletin(b *Bulletin) error {
+	if b.Header.TLP > Green {
+		return fmt.Errorf("%w archive: %s is %s: seal it to each node", ErrInvalid, b.id, b.Header.TLP.Label())
+	}
 	a.trailer.Count++
 	return a.write(ArchiveFrame{Bulletin: b.Wire()})
+}
+
+// Sealed writes a bulletin that was sealed to a node.
+func (a *ArchiveWriter) Sealed(to Node, sealed *Sealed) error {
+	s := ArchiveSealed{To: to, Sealed: *sealed}
+	if err := s.check(); err != nil {
+		return err
+	}
+	a.trailer.Count++
+	return a.write(ArchiveFrame{Sealed: encode(s)})
 }
 
 // Close writes the trailer. It closes nothing else.

@@ -18,13 +18,18 @@ func archiveHeader() ArchiveHeader {
 	return h
 }
 
-// archiveOf writes an archive of one charter and the bulletins.
+// archiveOf writes an archive of one charter and the bulletins; those above
+// GREEN are sealed to node 4.
 func archiveOf(bulletins ...*Bulletin) []byte {
 	var b bytes.Buffer
 	w := must(NewArchiveWriter(&b, seeded(2), archiveHeader()))
 	errs := []error{w.Charter(charterOf("isac", 1))}
 	for _, bulletin := range bulletins {
-		errs = append(errs, w.Bulletin(bulletin))
+		if bulletin.Header.TLP > Green {
+			errs = append(errs, w.Sealed(NodeOf(seeded(4)), sealedFor(bulletin.ID(), pad(bulletin.Wire()))))
+		} else {
+			errs = append(errs, w.Bulletin(bulletin))
+		}
 	}
 	if err := errors.Join(append(errs, w.Close())...); err != nil {
 		panic(err)
@@ -42,11 +47,24 @@ func numbered(n int) []*Bulletin {
 	return list
 }
 
-// An unpacked archive is what a reader made of it.
+// mixed are bulletins of which every other one is above GREEN.
+func mixed(n int) []*Bulletin {
+	list := numbered(n)
+	for i := 1; i < n; i += 2 {
+		h := labelled(Amber, toOrg(3))
+		h.Epoch += uint64(i)
+		list[i] = fixed(h, indicator(i))
+	}
+	return list
+}
+
+// An unpacked archive is what node 4 made of it.
 type unpacked struct {
 	header    ArchiveHeader
 	bulletins []ID // that verify
+	others    int  // sealed to other nodes
 	damaged   int
+	because   []error // of frames that are whole, and hold something damaged
 	truncated bool
 	intact    bool
 	expected  uint64
@@ -74,17 +92,43 @@ func unpack(r io.Reader, limit int) (u unpacked, err error) {
 		case err != nil:
 			return u, err
 		}
-		if f.Bulletin == nil {
-			if _, err := DecodeCharter(f.Charter); err != nil {
-				u.damaged++
-			}
-		} else if b, err := Open(f.Bulletin); err != nil {
+		if err := u.frame(f); err != nil {
 			u.damaged++
-		} else {
-			u.bulletins = append(u.bulletins, b.ID())
+			u.because = append(u.because, err)
 		}
 	}
 	return u, fmt.Errorf("no end after %d frames", limit)
+}
+
+func (u *unpacked) frame(f ArchiveFrame) error {
+	var b *Bulletin
+	var err error
+	switch {
+	case f.Charter != nil:
+		_, err = DecodeCharter(f.Charter)
+		return err
+	case f.Sealed != nil:
+		s, err := DecodeArchiveSealed(f.Sealed)
+		if err != nil {
+			return err
+		}
+		if s.To != NodeOf(seeded(4)) {
+			u.others++
+			return nil
+		}
+		if b, err = opener().Open(s.To, &s.Sealed); err != nil {
+			return err
+		}
+	default:
+		if b, err = Open(f.Bulletin); err == nil && b.Header.TLP > Green {
+			err = fmt.Errorf("%w archive: above GREEN, and not sealed", ErrInvalid)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	u.bulletins = append(u.bulletins, b.ID())
+	return nil
 }
 
 func ids(list []*Bulletin) []ID {
@@ -96,11 +140,12 @@ func ids(list []*Bulletin) []ID {
 }
 
 func TestArchive(t *testing.T) {
-	said := append(numbered(3), fixed(green(), indicators(MaxObjects)...), fixed(green(), "x").HeaderOnly())
+	large := labelled(AmberStrict, toOrg(3))
+	said := append(mixed(3), fixed(green(), indicators(MaxObjects)...), fixed(green(), "x").HeaderOnly(), fixed(large, indicators(MaxObjects)...).HeaderOnly(), fixed(large, indicators(MaxObjects)...))
 	whole := archiveOf(said...)
 	for name, r := range map[string]io.Reader{"whole": bytes.NewReader(whole), "byte by byte": iotest.OneByteReader(bytes.NewReader(whole))} {
 		u, err := unpack(r, 100)
-		if err != nil || !u.intact || u.damaged > 0 || u.expected != 5 || !slices.Equal(u.bulletins, ids(said)) {
+		if err != nil || !u.intact || u.damaged > 0 || u.expected != 7 || u.others > 0 || !slices.Equal(u.bulletins, ids(said)) {
 			t.Errorf("%s: %+v, %v", name, u, err)
 		}
 		if want := archiveHeader(); !slices.Equal(u.header.Audience, want.Audience) || u.header.Certificate != want.Certificate {
@@ -112,7 +157,7 @@ func TestArchive(t *testing.T) {
 // TestDamagedArchive: whatever happens to one place costs what stands there,
 // is told, and nothing else is lost.
 func TestDamagedArchive(t *testing.T) {
-	said := numbered(5)
+	said := mixed(5)
 	whole := archiveOf(said...)
 	first := len(whole) - len(archiveFrames(said...)) - trailerSize(t, whole, said)
 	rapid.Check(t, func(t *rapid.T) {
@@ -123,7 +168,7 @@ func TestDamagedArchive(t *testing.T) {
 		if err != nil || u.intact || len(u.bulletins) < len(said)-1 {
 			t.Fatalf("byte %d flipped: %d of %d bulletins, intact %v, %v", at, len(u.bulletins), len(said), u.intact, err)
 		}
-		if u.damaged == 0 && !u.truncated {
+		if u.damaged == 0 && !u.truncated && u.others == 0 {
 			t.Fatalf("byte %d flipped, and nobody was told", at)
 		}
 	})
@@ -143,7 +188,11 @@ func TestDamagedArchive(t *testing.T) {
 func archiveFrames(bulletins ...*Bulletin) []byte {
 	var b bytes.Buffer
 	for _, bulletin := range bulletins {
-		must(0, WriteBytes(&b, encode(ArchiveFrame{Bulletin: bulletin.Wire()})))
+		f := ArchiveFrame{Bulletin: bulletin.Wire()}
+		if bulletin.Header.TLP > Green {
+			f = ArchiveFrame{Sealed: encode(ArchiveSealed{NodeOf(seeded(4)), *sealedFor(bulletin.ID(), pad(bulletin.Wire()))})}
+		}
+		must(0, WriteBytes(&b, encode(f)))
 	}
 	return b.Bytes()
 }
@@ -159,7 +208,7 @@ func trailerSize(t *testing.T, whole []byte, said []*Bulletin) int {
 
 // TestAlteredArchive: what was left out, doubled, exchanged or added by somebody else is told.
 func TestAlteredArchive(t *testing.T) {
-	said := numbered(4)
+	said := mixed(4)
 	whole, frame := archiveOf(said[:3]...), func(b *Bulletin) []byte { return archiveFrames(b) }
 	for _, c := range []struct {
 		name    string
@@ -229,8 +278,49 @@ func TestArchiveWriterRefuses(t *testing.T) {
 	}
 }
 
+// TestWriterSealsAboveGreen: nothing of it goes into an archive in the clear, nor
+// to whom nobody can be.
+func TestWriterSealsAboveGreen(t *testing.T) {
+	var b bytes.Buffer
+	w := must(NewArchiveWriter(&b, seeded(2), archiveHeader()))
+	empty := b.Len()
+	for _, label := range []TLP{Amber, AmberStrict, Red} {
+		said := fixed(labelled(label, Recipient{Org: OrgOf(seeded(3)), Person: map[bool]string{true: "anna"}[label == Red]}), "x")
+		for _, said := range []*Bulletin{said, said.HeaderOnly()} {
+			if err := w.Bulletin(said); !errors.Is(err, ErrInvalid) {
+				t.Errorf("%s in the clear: %v", label.Label(), err)
+			}
+			if err := w.Sealed(Node{}, sealedFor(said.ID(), pad(said.Wire()))); !errors.Is(err, ErrInvalid) {
+				t.Errorf("%s to no node: %v", label.Label(), err)
+			}
+		}
+	}
+	if b.Len() > empty {
+		t.Error("and written all the same")
+	}
+}
+
+func FuzzArchiveSealed(f *testing.F) {
+	said := mixed(2)[1]
+	f.Add(encode(ArchiveSealed{NodeOf(seeded(4)), *sealedFor(said.ID(), pad(said.Wire()))}))
+	f.Add(encode(ArchiveSealed{NodeOf(seeded(4)), Sealed{ID{1}, []byte{1}, []byte{2}}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := DecodeArchiveSealed(b)
+		if err != nil {
+			known(t, err)
+			return
+		}
+		if !bytes.Equal(encode(s), b) {
+			t.Fatalf("%x encodes to other bytes", b)
+		}
+		if _, err := opener().Open(s.To, &s.Sealed); err != nil {
+			known(t, err)
+		}
+	})
+}
+
 func FuzzArchive(f *testing.F) {
-	whole := archiveOf(numbered(2)...)
+	whole := archiveOf(mixed(2)...)
 	f.Add(whole)
 	f.Add(whole[:len(whole)-5])
 	f.Add(flipped(whole, 700))

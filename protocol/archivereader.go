@@ -68,8 +68,8 @@ func (a *ArchiveReader) Trailer() ArchiveTrailer {
 // the exporter signed.
 func (a *ArchiveReader) Intact() bool { return a.trailer != nil && !a.altered }
 
-// Next returns the next charter or bulletin, as bytes that the caller is to
-// verify. The error is io.EOF behind the trailer, io.ErrUnexpectedEOF where
+// Next returns the next charter or bulletin, sealed or not, as bytes that the
+// caller is to verify. The error is io.EOF behind the trailer, io.ErrUnexpectedEOF where
 // the archive ends without one, and wraps [ErrInvalid] where something is
 // damaged: the next call goes on behind it. All others are of the reader.
 func (a *ArchiveReader) Next() (ArchiveFrame, error) {
@@ -171,7 +171,7 @@ const frameStart = 4 + 2 + 5
 // agree, which other bytes seldom do. A flipped bit in either costs its own
 // frame and no other.
 func beginsFrame(b []byte) bool {
-	if len(b) < frameStart || b[4] != 0xa1 || b[5] < 1 || b[5] > 4 {
+	if len(b) < frameStart || b[4] != 0xa1 || b[5] < 1 || b[5] > 5 {
 		return false
 	}
 	total, inner := uint64(binary.BigEndian.Uint32(b)), b[6:]

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 const bulletinDomain = "tocsin bulletin v1"
@@ -222,6 +223,30 @@ func (b *Bulletin) Reference(i int) ID {
 		return ID{}
 	}
 	return ID(b.leaves[i*sha256.Size : (i+1)*sha256.Size])
+}
+
+// Without returns the bulletin with these objects absent from its body, as
+// their erasure leaves it: payload and salt are gone, the leaves stay. It is b
+// itself when there is nothing to take out; numbers that no object has are
+// passed over. What is returned shares no memory with the body of b.
+func (b *Bulletin) Without(objects []uint64) *Bulletin {
+	salted := slices.Clone(b.salted)
+	changed := false
+	for _, i := range objects {
+		if i < uint64(len(salted)) && salted[i] != nil {
+			salted[i], changed = nil, true
+		}
+	}
+	if !changed {
+		return b
+	}
+	less := *b
+	less.body = JoinBody(salted, b.Leaves())
+	less.leaves, less.salted = bytes.Clone(b.leaves), salted
+	for i, kept := range salted {
+		less.salted[i] = bytes.Clone(kept) // nil stays nil
+	}
+	return &less
 }
 
 // JoinBody makes a body of its salted objects. For an object that was erased

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -95,6 +96,41 @@ func TestErasedObjects(t *testing.T) {
 	}
 	if _, err := b.HeaderOnly().WithBody(JoinBody(salted, nil)); !errors.Is(err, ErrInvalid) {
 		t.Errorf("an erased object without its leaf: %v", err)
+	}
+}
+
+func TestWithoutObjects(t *testing.T) {
+	b := signed(t, green(), "one", "two", "three")
+	wire := b.Wire()
+	less := b.Without([]uint64{1, 99, 1})
+	again, err := Open(less.Wire())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]*Bulletin{"made": less, "opened": again} {
+		left := map[int]string{}
+		for i, object := range got.Objects() {
+			left[i] = string(object)
+		}
+		if !maps.Equal(left, map[int]string{0: "one", 2: "three"}) || got.Whole() || got.ID() != b.ID() || !slices.Equal(got.Leaves(), b.Leaves()) {
+			t.Errorf("%s: left %v", name, left)
+		}
+		if bytes.Contains(got.Wire(), []byte("two")) || bytes.Contains(got.Wire(), b.Salted()[1][:saltSize]) {
+			t.Errorf("%s: payload or salt is still in it", name)
+		}
+	}
+	if !bytes.Equal(b.Wire(), wire) || !b.Whole() {
+		t.Error("the original was changed")
+	}
+	if less.Without([]uint64{1}) != less || b.Without(nil) != b || b.HeaderOnly().Without([]uint64{0}).HasBody() {
+		t.Error("nothing to take out makes another bulletin")
+	}
+	none := less.Without([]uint64{0, 2})
+	for range none.Objects() {
+		t.Error("an object is left of none")
+	}
+	if again, err := Open(none.Wire()); err != nil || !slices.Equal(again.Leaves(), b.Leaves()) {
+		t.Errorf("a body without any object: %v", err)
 	}
 }
 

@@ -20,10 +20,11 @@ const (
 // A DeliverFrame is one message of a deliver stream: exactly one field is set,
 // but that Forward goes with Sealed.
 //
-// Whoever delivers offers ids; the other side answers with receipts for those
-// that are settled already, and with the ids it wants. The wanted ones come
-// sealed, each answered with a receipt or a refusal. Then the next offer, or
-// receipts of others for the author's bulletins, or the stream's end.
+// Whoever delivers offers ids. The other side answers with receipts for those
+// that are settled already, then with the ids it wants. The wanted ones come
+// sealed, then an empty want; each is answered with a receipt or a refusal, then
+// an empty want. Between offers come receipts of others for the author's
+// bulletins; the stream's end is the end.
 type DeliverFrame struct {
 	Offer   []ID     `cbor:"1,keyasint,omitempty"` // ascending is not asked: they go in this order
 	Want    *Wanted  `cbor:"2,keyasint,omitempty"`
@@ -33,7 +34,7 @@ type DeliverFrame struct {
 	Refused string   `cbor:"6,keyasint,omitzero"` // why a sealed bulletin is not taken now
 }
 
-// Wanted are the offered bulletins to send.
+// Wanted are the offered bulletins to send; none ends a list.
 type Wanted struct {
 	IDs []ID `cbor:"1,keyasint,omitempty"` // at most 64
 }

@@ -15,8 +15,9 @@
 // objects (package stix).
 //
 // An archive ([NewArchiveWriter], [NewArchiveReader]) carries bulletins on a
-// medium, under a signed header that says which organisations it is for; what
-// is damaged in it costs its own frame and is told.
+// medium, under a signed header that says which organisations it is for; above
+// GREEN each is sealed to each node that may read it. What is damaged in it
+// costs its own frame and is told.
 //
 // Everything is core deterministic CBOR (RFC 8949, section 4.2.1), read
 // strictly: whatever decodes encodes to the same bytes again. The limits stand
