@@ -7,7 +7,9 @@ import (
 )
 
 // A medium that people carry has an audience of organisations, not nodes:
-// whoever holds it reads all of it, and nobody can take it back.
+// whoever holds it reads all that lies on it in the clear, and nobody can take it
+// back. Above GREEN each bulletin is sealed to each node, so it is asked of one
+// organisation at a time.
 
 // MayReadOf says whether an organisation may have what is said in a community,
 // to whichever of its nodes it goes.
@@ -34,8 +36,11 @@ func (v *View) MayCarry(h *protocol.Header, audience []protocol.Org) Verdict {
 
 // MayCarryStream is MayCarry for a whole stream of author.
 func (v *View) MayCarryStream(s protocol.Stream, author protocol.Org, audience []protocol.Org) Verdict {
-	if s.TLP != protocol.Clear && s.TLP != protocol.Green {
-		return noRoad(s.TLP)
+	if !s.TLP.Valid() {
+		return noLabel(s.TLP)
+	}
+	if s.TLP > protocol.Green {
+		return v.carryNamed(s, author, audience)
 	}
 	may := deny("no-audience", "the medium is for nobody")
 	for _, org := range audience {
@@ -47,6 +52,34 @@ func (v *View) MayCarryStream(s protocol.Stream, author protocol.Org, audience [
 		if _, is := v.Communities[s.Community].Members[author]; !is {
 			return deny("author-fallen", "its author is no longer a member")
 		}
+	}
+	return may
+}
+
+// carryNamed is MayCarryStream above GREEN: every organisation of the medium is
+// named, and nobody's RED but our own leaves us.
+func (v *View) carryNamed(s protocol.Stream, author protocol.Org, audience []protocol.Org) Verdict {
+	if len(s.Audience) == 0 {
+		return noAudience(s.TLP)
+	}
+	if author != v.Self && (s.TLP == protocol.Red || !v.named(s.Audience, v.Self).Allowed) {
+		return deny("not-ours", "it goes from its author to each recipient")
+	}
+	may := deny("no-audience", "the medium is for nobody")
+	for _, org := range audience {
+		if v.Blocked[org] || !v.isMember(org) {
+			return deny("not-a-member", "the organisation is blocked, or in no community of ours")
+		}
+		may = allow("author", "the medium is for its author")
+		if org != author {
+			may = v.named(s.Audience, org)
+		}
+		if !may.Allowed {
+			return may
+		}
+	}
+	if s.Kind == protocol.Objects && author != v.Self && !v.isMember(author) {
+		return deny("author-fallen", "its author is no longer a member")
 	}
 	return may
 }
@@ -63,6 +96,9 @@ func (v *View) MayUnpack(h *protocol.Header, now time.Time) Admission {
 		if _, is := c.Members[v.Self]; !is && h.Kind == protocol.Objects {
 			return Admission{Refuse, "not-a-member", "our organisation is not a member of " + c.Charter.Name}
 		}
+	}
+	if h.Kind == protocol.Objects && !v.isMember(v.Self) {
+		return Admission{Refuse, "not-a-member", "our organisation is in no community of ours"}
 	}
 	return v.MayAdmit(h, now)
 }

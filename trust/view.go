@@ -30,13 +30,16 @@ type View struct {
 	Nodes       map[protocol.Node]protocol.Certificate // certificates seen and checked
 	Blocked     map[protocol.Org]bool
 	Quarantined map[protocol.Org]Proof // by proofs not released here; see [Quarantine]
+	Revocations Revocations            // of node keys
+	Groups      map[protocol.ID]*Group
+	Clients     map[protocol.Org]bool // ours, whom AMBER may go on to
 }
 
 // OrgOf returns the organisation a node belongs to by a certificate that is
-// valid now.
+// valid now, unless its key was revoked.
 func (v *View) OrgOf(node protocol.Node, now time.Time) (protocol.Org, bool) {
 	c, ok := v.Nodes[node]
-	return c.Org, ok && c.Covers(protocol.Millis(now))
+	return c.Org, ok && c.Covers(protocol.Millis(now)) && !v.RevokedFor(c.Org, node)
 }
 
 // MayConnect says whether a node may be connected: it belongs to a member of a
@@ -44,6 +47,8 @@ func (v *View) OrgOf(node protocol.Node, now time.Time) (protocol.Org, bool) {
 func (v *View) MayConnect(node protocol.Node, now time.Time) Verdict {
 	org, known := v.OrgOf(node, now)
 	switch {
+	case v.Revoked(node):
+		return deny("node-revoked", "its organisation has revoked the node's key")
 	case !known:
 		return deny("unknown-node", "no valid certificate of a member names this node")
 	case v.Blocked[org]:
@@ -78,14 +83,28 @@ func (v *View) InCommunity(node protocol.Node, community protocol.ID, now time.T
 // MayReceive says whether a node may be sent a bulletin with this header. It
 // is asked at the moment of sending, whatever the road.
 func (v *View) MayReceive(h *protocol.Header, peer protocol.Node, now time.Time) Verdict {
-	return v.MaySee(h.Stream(), h.Org(), peer, now)
+	may := v.MaySee(h.Stream(), h.Org(), peer, now)
+	if may.Allowed || h.TLP != protocol.Amber {
+		return may
+	}
+	if in := v.MayConnect(peer, now); !in.Allowed {
+		return in
+	}
+	org, _ := v.OrgOf(peer, now)
+	if onward := v.MayForward(h.Stream(), h.Org(), org); onward.Allowed {
+		return onward
+	}
+	return may
 }
 
-// MaySee is MayReceive for a whole stream of author: whoever may see one of its
-// headers may see them all.
+// MaySee says whether a node may see a whole stream of author: whoever may see
+// one of its headers may see them all.
 func (v *View) MaySee(s protocol.Stream, author protocol.Org, peer protocol.Node, now time.Time) Verdict {
-	if s.TLP != protocol.Clear && s.TLP != protocol.Green {
-		return noRoad(s.TLP)
+	if !s.TLP.Valid() {
+		return noLabel(s.TLP)
+	}
+	if s.TLP > protocol.Green {
+		return v.seeNamed(s, author, peer, now)
 	}
 	in := v.InCommunity(peer, s.Community, now)
 	if !in.Allowed {
@@ -99,17 +118,22 @@ func (v *View) MaySee(s protocol.Stream, author protocol.Org, peer protocol.Node
 	return allow("tlp-"+s.TLP.String(), s.TLP.Label()+": "+in.Reason)
 }
 
-func noRoad(label protocol.TLP) Verdict {
+// noLabel answers where a label is missing, or is not for this question.
+func noLabel(label protocol.TLP) Verdict {
 	if !label.Valid() {
 		return deny("unlabelled", "no TLP label: nothing without one is shared")
 	}
-	return deny("no-road-"+label.String(), label.Label()+" goes only sealed to named recipients; this version has no such delivery yet")
+	if label <= protocol.Green {
+		return deny("community-label", label.Label()+" goes to a community and names nobody")
+	}
+	return deny("named-label", label.Label()+" goes to the recipients it names: name them")
 }
 
-// MaySubmit says whether our own organisation may publish under a label.
+// MaySubmit says whether our own organisation may publish to a community under
+// CLEAR or GREEN; see [View.MaySubmitTo] for what is above.
 func (v *View) MaySubmit(label protocol.TLP, community protocol.ID) Verdict {
-	if label != protocol.Clear && label != protocol.Green {
-		return noRoad(label)
+	if !label.Valid() || label > protocol.Green {
+		return noLabel(label)
 	}
 	c := v.Communities[community]
 	if c == nil {
@@ -123,9 +147,12 @@ func (v *View) MaySubmit(label protocol.TLP, community protocol.ID) Verdict {
 
 // MayAdmit says what becomes of a bulletin that arrived, whoever brought it.
 func (v *View) MayAdmit(h *protocol.Header, now time.Time) Admission {
-	if h.TLP != protocol.Clear && h.TLP != protocol.Green {
-		no := noRoad(h.TLP)
+	if !h.TLP.Valid() {
+		no := noLabel(h.TLP)
 		return Admission{Refuse, no.Rule, no.Reason}
+	}
+	if h.TLP > protocol.Green {
+		return v.admitNamed(h, now)
 	}
 	c, author := v.Communities[h.Community], h.Org()
 	if c == nil {
@@ -151,11 +178,20 @@ func (v *View) MayAdmit(h *protocol.Header, now time.Time) Admission {
 // its log is held and passed on: others must be able to see it. Our own word
 // counts here all the same, since we know what we said.
 func (v *View) MayAnswer(h *protocol.Header) bool {
+	author := h.Org()
+	_, bad := v.Quarantined[author]
+	if !h.TLP.Valid() || v.Blocked[author] || bad && author != v.Self {
+		return false
+	}
+	if h.TLP > protocol.Green {
+		// An author we never heard of was passed on to us as a client: it was let in
+		// for whoever passed it on.
+		return author == v.Self || v.isMember(author) || !v.isKnown(author) && !v.named(h.Audience, v.Self).Allowed
+	}
 	c := v.Communities[h.Community]
 	if c == nil {
 		return false
 	}
-	_, is := c.Members[h.Org()]
-	_, bad := v.Quarantined[h.Org()]
-	return is && !v.Blocked[h.Org()] && (!bad || h.Org() == v.Self)
+	_, is := c.Members[author]
+	return is
 }

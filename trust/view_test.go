@@ -88,8 +88,8 @@ func ask(t *testing.T, v *View, q []string) string {
 		return spell(v.MaySubmit(labelNamed(t, q[1]), communityNamed(q[2])))
 	case "answer":
 		return spell(Verdict{v.MayAnswer(headerOf(t, "objects", "green", q[1], q[3])), "-", ""})
-	case "forked":
-		v.Self = orgNamed("forked")
+	case "forked", "fallen":
+		v.Self = orgNamed(q[0])
 		return ask(t, v, q[1:])
 	case "admit":
 		h := headerOf(t, q[1], q[2], q[3], q[5])
@@ -115,8 +115,11 @@ func spell(v Verdict) string {
 }
 
 func labelNamed(t *testing.T, name string) protocol.TLP {
-	if name == "unlabelled" {
+	switch name {
+	case "unlabelled":
 		return protocol.Unlabelled
+	case "no-such":
+		return protocol.Red + 1
 	}
 	label, err := protocol.ParseTLP(name)
 	if err != nil {
