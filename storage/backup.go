@@ -34,10 +34,11 @@ type BackupReport struct {
 // from the store's. Keys and configuration are not in it. It works on a full
 // disk too.
 func (s *Store) Backup(ctx context.Context, w io.Writer) (BackupReport, error) {
-	if err := s.begin(); err != nil {
+	reads, err := s.begin()
+	if err != nil {
 		return BackupReport{}, err
 	}
-	defer s.reading.Done()
+	defer s.end(reads)
 	txn, it, err := s.snapshot(ctx)
 	if err != nil {
 		return BackupReport{}, err

@@ -12,7 +12,7 @@ import (
 
 // record reads a header's record, or takes it from the cache.
 func (s *Store) record(b held) (*record, error) {
-	key := recordKey{b.number, b.body.number, b.state}
+	key := b.recordKey()
 	if r, ok := s.records.Get(key); ok {
 		return r, nil
 	}
@@ -31,6 +31,10 @@ func (s *Store) record(b held) (*record, error) {
 	return r, nil
 }
 
+func (b *held) recordKey() recordKey {
+	return recordKey{b.number, b.body.number, b.body.gen, b.state, b.aside}
+}
+
 // chunk reads the chunk that holds an object of a body, and returns the index
 // of the chunk's first object with it.
 func (s *Store) chunk(place bodyPlace, index int) (chunk, int, error) {
@@ -38,7 +42,12 @@ func (s *Store) chunk(place bodyPlace, index int) (chunk, int, error) {
 	if c, ok := s.chunks.Get(at); ok {
 		return c, at.index, nil
 	}
-	value, err := s.get(chunkKey(at.number, at.index, at.gen))
+	r, err := s.begin() // until it is in the cache, so that an erasure can empty that
+	if err != nil {
+		return chunk{}, 0, err
+	}
+	defer s.end(r)
+	value, err := s.get(place.chunkKey(at.index))
 	if err != nil {
 		return chunk{}, 0, err
 	}
@@ -81,11 +90,11 @@ func (s *Store) unreadable(ref uint32, b held, err error) (gone bool) {
 	}
 	s.mu.Lock()
 	now := &s.cat.bulletins[ref]
-	gone = now.state != Held || now.body.number != b.body.number
+	gone = now.state != Held || now.body.number != b.body.number || now.body.gen != b.body.gen
 	first := !gone && !now.damaged
 	if first {
 		now.damaged = true
-		s.cat.wanted[ref] = struct{}{}
+		s.cat.want(ref)
 	}
 	s.mu.Unlock()
 	if first {
@@ -168,8 +177,12 @@ func (l *loader) segment(number uint64, part int, value []byte, ok bool) {
 	if l.at == len(l.refs) || l.number() != number {
 		return // of a body that is not held: left by an unfinished write
 	}
+	gen := uint8(l.cat.bulletins[l.refs[l.at]].body.gen)
+	if part>>partBits != int(gen) {
+		return // of what the body was before an erasure, or of one that was not finished
+	}
 	var err error
-	if l.postings, err = decodeSegment(l.postings, value); err != nil || !ok || part != l.parts {
+	if l.postings, err = decodeSegment(l.postings, value); err != nil || !ok || part&(1<<partBits-1) != l.parts {
 		l.bad = true
 	}
 	l.parts++
@@ -202,7 +215,7 @@ func (l *loader) mend(ref uint32, b held) {
 		l.s.damage("a body", err, "bulletin", b.id)
 		l.cat.addBody(ref, b.body, nil)
 		l.cat.bulletins[ref].damaged = true
-		l.cat.wanted[ref] = struct{}{}
+		l.cat.want(ref)
 		return
 	}
 	l.cat.addBody(ref, c.place, c.postings)
@@ -245,7 +258,7 @@ func (l *loader) save() error {
 	defer w.discard()
 	for _, m := range l.mended {
 		for i, x := range m.content.segments {
-			w.set(segmentKey(m.content.place.number, i, l.s.index.Load().gen), x)
+			w.set(m.content.place.segmentKey(i, l.s.index.Load().gen), x)
 		}
 	}
 	w.flush()

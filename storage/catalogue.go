@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
@@ -18,17 +19,21 @@ type catalogue struct {
 	awaiting   map[awaited][]uint32   // headers whose prev is not held
 	wanted     map[uint32]struct{}    // headers whose body is absent
 	statements []uint32               // the bodies of kind statements among them
-	bodies     []uint32               // bulletins in order of their body's number; dropped ones stay until compacted
+	bodies     []uint32               // bulletins in order of their body's number
+	erasures   []uint32               // bulletins in order of the number of their last erasure
 	values     index
 	names      index
 	prefixes   [firstSixCode + 129]int // postings by prefix code
-	objects    int                     // objects in held bodies of kind objects
+	objects    int                     // objects in held bodies of kind objects, as far as they are there
+	disowned   map[protocol.Node][]*disowning
+	revived    []protocol.ID // found to be good since [Store.revive] was called
 }
 
 // held is one header.
 type held struct {
 	id      protocol.ID
 	number  uint64
+	erasure uint64 // number of the last erasure of objects of it; 0: none
 	issued  uint64
 	pos     protocol.Position
 	body    bodyPlace
@@ -37,7 +42,11 @@ type held struct {
 	count   uint16
 	state   BodyState
 	own     bool
+	aside   bool // it stands outside its stream
 	damaged bool // its body cannot be read; it is wanted again
+	// its key was disowned and it is not known to be good: it is in no stream
+	// and its body in no index
+	disowned bool
 }
 
 type plainStream struct {
@@ -60,6 +69,7 @@ func newCatalogue() *catalogue {
 		scopes:   make(map[string]uint32),
 		awaiting: make(map[awaited][]uint32),
 		wanted:   make(map[uint32]struct{}),
+		disowned: make(map[protocol.Node][]*disowning),
 		values:   newIndex(0),
 		names:    newIndex(0),
 	}
@@ -72,16 +82,35 @@ func (c *catalogue) addHeader(number uint64, r *record) uint32 {
 	si := c.streamOf(h)
 	c.bulletins = append(c.bulletins, held{
 		id: r.bulletin.ID(), number: number, issued: h.Issued, pos: h.Position(), body: bodyPlace{expires: r.body.expires},
-		stream: si, scope: c.scopeOf(h), count: uint16(h.Count), state: r.state, own: r.own,
+		stream: si, scope: c.scopeOf(h), count: uint16(h.Count), state: r.state, own: r.own, aside: r.aside,
 	})
 	c.ids[r.bulletin.ID()] = ref
-	st := c.streams[si]
-	st.states[r.state]++
-	if r.state == Absent {
+	c.setErasure(ref, r.erasure)
+	if c.bulletins[ref].disowned = c.disowns(h, r.bulletin.ID()); c.bulletins[ref].disowned {
+		return ref
+	}
+	if !r.aside {
+		c.enlist(ref, h)
+	}
+	return ref
+}
+
+// enlist puts a header in its stream, and has its body asked for if it is absent.
+func (c *catalogue) enlist(ref uint32, h *protocol.Header) {
+	b := &c.bulletins[ref]
+	b.aside = false
+	c.streams[b.stream].states[b.state]++
+	if b.shown() == Absent {
+		c.want(ref)
+	}
+	c.link(c.streams[b.stream], b.stream, ref, h)
+}
+
+// want has a body asked for. Outside its stream nobody could be asked.
+func (c *catalogue) want(ref uint32) {
+	if !c.bulletins[ref].aside {
 		c.wanted[ref] = struct{}{}
 	}
-	c.link(st, si, ref, h)
-	return ref
 }
 
 // link finds the header's place in its stream and keeps the sets from which
@@ -92,7 +121,7 @@ func (c *catalogue) link(st *stream, si, ref uint32, h *protocol.Header) {
 		st.floor = *h.Floor
 	}
 	if !h.Prev.IsZero() {
-		if prev, ok := c.ids[h.Prev]; ok && c.bulletins[prev].stream == si && prev != ref {
+		if prev, ok := c.ids[h.Prev]; ok && c.bulletins[prev].stream == si && prev != ref && !c.bulletins[prev].aside {
 			delete(st.tips, prev)
 		} else {
 			key := awaited{si, h.Prev}
@@ -117,15 +146,47 @@ func (c *catalogue) link(st *stream, si, ref uint32, h *protocol.Header) {
 // setState notes a change of a body's state.
 func (c *catalogue) setState(ref uint32, to BodyState) {
 	b := &c.bulletins[ref]
-	st := c.streams[b.stream]
-	st.states[b.state]--
+	if b.disowned {
+		b.state, b.damaged = to, false
+		return
+	}
+	if st := c.streams[b.stream]; !b.aside {
+		st.states[b.state]--
+		st.states[to]++
+	}
 	b.state = to
 	b.damaged = false
-	st.states[to]++
 	delete(c.wanted, ref)
 	if to == Absent {
-		c.wanted[ref] = struct{}{}
+		c.want(ref)
 	}
+}
+
+// setErasure notes when objects of a bulletin were last erased.
+func (c *catalogue) setErasure(ref uint32, number uint64) {
+	b := &c.bulletins[ref]
+	if i, ok := slices.BinarySearchFunc(c.erasures, b.erasure, c.compareErasure); ok && b.erasure > 0 {
+		c.erasures = slices.Delete(c.erasures, i, i+1)
+	}
+	if b.erasure = number; number > 0 {
+		i, _ := slices.BinarySearchFunc(c.erasures, number, c.compareErasure)
+		c.erasures = slices.Insert(c.erasures, i, ref)
+	}
+}
+
+func (c *catalogue) compareErasure(ref uint32, number uint64) int {
+	return cmp.Compare(c.bulletins[ref].erasure, number)
+}
+
+// numbers is the set of the numbers under which bodies are, or were, kept.
+func (c *catalogue) numbers() map[uint64]bool {
+	known := make(map[uint64]bool, len(c.bulletins))
+	for i := range c.bulletins {
+		if n := c.bulletins[i].body.number; n > 0 {
+			known[n] = true
+		}
+	}
+	return known
 }
 
 // under returns the index a posting with these flags is in.
@@ -136,16 +197,22 @@ func (c *catalogue) under(flags uint8) *index {
 	return &c.values
 }
 
-// addBody enters a body's place and postings. Numbers only grow.
+// addBody enters a body's place and postings, in order of its number.
 func (c *catalogue) addBody(ref uint32, place bodyPlace, postings []posting) {
 	b := &c.bulletins[ref]
 	b.body = place
-	c.bodies = append(c.bodies, ref)
-	if c.streams[b.stream].desc.Kind == protocol.Objects {
-		c.objects += int(b.count)
-	} else {
-		c.statements = append(c.statements, ref)
+	if b.disowned {
+		return
 	}
+	c.bodies = c.enter(c.bodies, ref)
+	if c.streams[b.stream].desc.Kind != protocol.Objects {
+		c.statements = c.enter(c.statements, ref)
+	}
+	c.addPostings(ref, postings)
+}
+
+func (c *catalogue) addPostings(ref uint32, postings []posting) {
+	b := &c.bulletins[ref]
 	for _, p := range postings {
 		x := c.under(p.flags)
 		n := node{bulletin: ref, expires: p.expires, index: p.index, prefix: p.prefix, flags: p.flags}
@@ -157,6 +224,7 @@ func (c *catalogue) addBody(ref uint32, place bodyPlace, postings []posting) {
 		}
 		x.push(p.hash, head, n)
 		c.prefixes[p.prefix]++
+		c.objects += p.isObject()
 	}
 }
 
@@ -164,37 +232,56 @@ func (c *catalogue) addBody(ref uint32, place bodyPlace, postings []posting) {
 // not given out twice.
 func (c *catalogue) dropBody(ref uint32, postings []posting) {
 	b := &c.bulletins[ref]
+	if b.disowned {
+		return
+	}
+	c.dropPostings(ref, postings)
+	if i, ok := c.numbered(c.bodies, b.body.number); ok {
+		c.bodies = slices.Delete(c.bodies, i, i+1)
+	}
+	if i, ok := c.numbered(c.statements, b.body.number); ok {
+		c.statements = slices.Delete(c.statements, i, i+1)
+	}
+}
+
+func (c *catalogue) dropPostings(ref uint32, postings []posting) {
+	b := &c.bulletins[ref]
+	if b.disowned {
+		return // it has none
+	}
 	for _, p := range postings {
 		x := c.under(p.flags)
 		before := c.best(x, x.heads[p.hash], b.scope).stands()
 		x.remove(p.hash, ref, p.index)
 		x.live += c.best(x, x.heads[p.hash], b.scope).stands() - before
 		c.prefixes[p.prefix]--
-	}
-	if i, ok := c.numbered(c.bodies, b.body.number); ok {
-		c.bodies = slices.Delete(c.bodies, i, i+1)
-	}
-	if i, ok := c.numbered(c.statements, b.body.number); ok {
-		c.statements = slices.Delete(c.statements, i, i+1)
-	} else {
-		c.objects -= int(b.count)
+		c.objects -= p.isObject()
 	}
 }
 
+// enter puts a body at its place in a list. Numbers grow, but for those of
+// bodies that were taken out and are back.
+func (c *catalogue) enter(list []uint32, ref uint32) []uint32 {
+	i, _ := c.numbered(list, c.bulletins[ref].body.number)
+	return slices.Insert(list, i, ref)
+}
+
 // purge takes a body out whose postings cannot be read.
-func (c *catalogue) purge(ref uint32) {
-	var postings []posting
+func (c *catalogue) purge(ref uint32) { c.dropBody(ref, c.postingsOf(ref)) }
+
+// postingsOf collects a body's postings from the whole index.
+func (c *catalogue) postingsOf(ref uint32) (postings []posting) {
 	for _, flags := range []uint8{0, nameFlag} {
 		x := c.under(flags)
 		for hash := range x.heads {
 			for n := range x.chain(hash) {
 				if n.bulletin == ref {
-					postings = append(postings, posting{hash: hash, index: n.index, prefix: n.prefix, flags: flags})
+					postings = append(postings, posting{hash: hash, expires: n.expires, index: n.index, prefix: n.prefix, flags: n.flags})
 				}
 			}
 		}
 	}
-	c.dropBody(ref, postings)
+	return postings
 }
 
 // numbered finds the first body of a list whose number is not below the given

@@ -50,15 +50,16 @@ func (r *Report) Sound() bool { return len(r.Faults) == 0 }
 // damaged body it finds is wanted from then on. Writes go on meanwhile; what
 // comes or goes under way is left out. It takes about the time of a Rebuild.
 func (s *Store) Check(ctx context.Context) (Report, error) {
-	if err := s.begin(); err != nil {
+	reads, err := s.begin()
+	if err != nil {
 		return Report{}, err
 	}
-	defer s.reading.Done()
+	defer s.end(reads)
 	c := checker{s: s, report: Report{Faults: []Fault{}, Lost: s.lost}}
 	if s.lost > 0 {
 		c.fault(nil, fmt.Sprintf("%d bulletins fewer than were kept", s.lost), repairSync)
 	}
-	err := errors.Join(c.records(ctx), c.bulletins(ctx))
+	err = errors.Join(c.records(ctx), c.bulletins(ctx))
 	return c.report, err
 }
 
@@ -138,7 +139,7 @@ func (c *checker) bulletins(ctx context.Context) error {
 func (c *checker) bulletin(ref uint32, b held) {
 	s := c.s
 	c.report.Headers++
-	s.records.Remove(recordKey{b.number, b.body.number, b.state})
+	s.records.Remove(b.recordKey())
 	r, err := s.record(b)
 	if err != nil {
 		if s.unchanged(ref, b) {
@@ -164,7 +165,7 @@ func (c *checker) bulletin(ref uint32, b held) {
 	c.report.Objects += int(r.bulletin.Header.Count)
 	for part, want := range derived.segments {
 		c.report.Segments++
-		got, err := s.get(segmentKey(b.body.number, part, x.gen))
+		got, err := s.get(b.body.segmentKey(part, x.gen))
 		if (err != nil || !bytes.Equal(got, want)) && s.unchanged(ref, b) && s.index.Load() == x {
 			c.fault(&b.id, fmt.Sprintf("part %d of its index disagrees with its objects", part), repairRebuild)
 		}
@@ -179,5 +180,5 @@ func (s *Store) unchanged(ref uint32, b held) bool {
 		return false
 	}
 	now := s.cat.bulletins[ref]
-	return now.id == b.id && now.state == b.state && now.body.number == b.body.number
+	return now.id == b.id && now.state == b.state && now.body.number == b.body.number && now.body.gen == b.body.gen
 }

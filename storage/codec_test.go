@@ -109,13 +109,51 @@ func FuzzRecord(f *testing.F) {
 	b := newAuthor("bank").issue(f, green(0), indicator(f, "203.0.113.7"))
 	r := &record{state: Held, body: bodyPlace{number: 1, shift: 5, parts: 1, expires: forever}, own: true, reason: "own", bulletin: b.HeaderOnly()}
 	f.Add(r.encode())
+	for _, more := range []record{
+		{aside: true, via: protocol.Org{1}}, {aside: true}, {state: Erased, erasure: 7}, {aside: true, via: protocol.Org{2}, erasure: 1 << 40},
+	} {
+		more.bulletin = b.HeaderOnly()
+		f.Add(more.encode())
+	}
 	f.Add([]byte{recordVersion})
+	f.Add([]byte{moreVersion})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeRecord(b)
 		if err == nil && !bytes.Equal(r.encode(), b) {
 			t.Fatal("a record that does not encode to itself")
 		}
 	})
+}
+
+// TestRecordsOfBothVersions: a record is of the version it needs, and says the
+// same when it is read again; one of version 1 is what earlier releases wrote.
+func TestRecordsOfBothVersions(t *testing.T) {
+	b := newAuthor("bank").issue(t, green(0), indicator(t, "203.0.113.7")).HeaderOnly()
+	for _, r := range []record{
+		{state: Held}, {aside: true, via: protocol.Org{1}}, {aside: true}, {state: Erased, erasure: 7}, {aside: true, via: protocol.Org{2}, erasure: 8},
+	} {
+		r.bulletin = b
+		encoded := r.encode()
+		want := byte(moreVersion)
+		if r.state == Held {
+			want = recordVersion
+		}
+		got, err := decodeRecord(encoded)
+		if err != nil || encoded[0] != want || got.aside != r.aside || got.via != r.via || got.erasure != r.erasure || got.state != r.state {
+			t.Errorf("%+v: version %d, %+v, %v", r, encoded[0], got, err)
+		}
+	}
+	more := (&record{aside: true, bulletin: b}).encode()
+	const flags = 2 + 8 + 2 + 2 + 4 + 1 + 32 + 8 + 2 // behind an empty reason
+	for _, wrong := range []byte{0, 4, asideFlag | 0x80} {
+		bad := bytes.Clone(more)
+		if bad[flags] = wrong; wrong == 0 {
+			bad = append(bad[:flags+1], bad[flags+33:]...)
+		}
+		if _, err := decodeRecord(bad); !errors.Is(err, ErrDamaged) {
+			t.Errorf("flags %d: %v", wrong, err)
+		}
+	}
 }
 
 // FuzzRow: what decodes encodes to the same bytes.

@@ -205,22 +205,22 @@ func TestUnfinishedWritesAreClearedUp(t *testing.T) {
 	list := filled(t, s)
 	last := s.next
 	chunkOf := s.cat.bulletins[0].body
-	copied, err := s.get(chunkKey(chunkOf.number, 0, 0))
+	copied, err := s.get(chunkOf.chunkKey(0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = s.do(t.Context(), &job{run: func() error {
 		return errors.Join(s.setNow(dirtyKey(), []byte{1}),
-			s.setNow(chunkKey(last+5, 0, 0), bytes.Clone(copied)),
-			s.setNow(segmentKey(last+5, 0, s.index.Load().gen), encodeSegment([]posting{{hash: 1}})),
-			s.setNow(chunkKey(chunkOf.number, 0, 3), bytes.Clone(copied)))
+			s.setNow(bodyPlace{number: last + 5}.chunkKey(0), bytes.Clone(copied)),
+			s.setNow(bodyPlace{number: last + 5}.segmentKey(0, s.index.Load().gen), encodeSegment([]posting{{hash: 1}})),
+			s.setNow(bodyPlace{number: chunkOf.number, gen: 3}.chunkKey(0), bytes.Clone(copied)))
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
 	s = openTest(t, dir)
-	for _, key := range [][]byte{chunkKey(last+5, 0, 0), segmentKey(last+5, 0, s.index.Load().gen), chunkKey(chunkOf.number, 0, 3)} {
+	for _, key := range [][]byte{bodyPlace{number: last + 5}.chunkKey(0), bodyPlace{number: last + 5}.segmentKey(0, s.index.Load().gen), bodyPlace{number: chunkOf.number, gen: 3}.chunkKey(0)} {
 		if _, err := s.get(key); !errors.Is(err, errNoKey) {
 			t.Fatalf("%x is still there: %v", key, err)
 		}

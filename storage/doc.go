@@ -12,33 +12,46 @@
 // value or of a STIX id, and the object that speaks of it. A version of a claim
 // is superseded by a newer one of the same scope: organisation, community,
 // label, audience without roster version, and drill (what is said in an
-// exercise never replaces what is meant).
+// exercise never replaces what is meant). A header is disowned when its
+// organisation took back what was said with its key ([Store.Disown]): it stays on
+// the disk and is in no stream, index or answer.
+//
+// A bulletin is aside when one of its audience forwarded it (AMBER, to a client
+// of theirs): it is answered from, superseded, taken back and erased within its
+// scope as any other, but its stream does not show it, and nobody is asked for
+// its body. It enters its stream when its header comes again without
+// [Entry.Aside], and never leaves it.
 //
 // # Keys
 //
 // The store is one badger database in the directory's subdirectory "badger".
 // Numbers are big endian; every key but those of tables has a fixed length.
 //
-//	h | number8              -> state, receipt, header and signature        truth
+//	h | number8              -> state, receipt, last erasure, header and signature  truth
 //	c | number8 | index2 | gen2 -> zstd of up to 32 salted objects          truth
 //	t | name16 | key         -> a row of a small local table                truth
+//	t | "erased" | "key"     -> the key of the rows below                   truth
+//	t | "erased" | hash16    -> nothing: what has this hash was erased      truth
 //	m | "store"              -> store id, secret and generation of the index
 //	m | "counts"             -> commits, headers and rows there ought to be, with every commit
 //	m | "dirty"              -> 1: unfinished writes or drops to clear up at the next start
-//	x | number8 | part2 | gen2  -> postings of a body, 16 bytes each        derived
+//	x | number8 | body gen1 | part1 | gen2  -> postings of a body, 16 bytes each  derived
 //
-// A number is given to every header and every body, in order of commit; those
-// that came together have one number. An arrival is a body's number times 1024
-// plus the index of an object; a chunk is found under the index of its first
-// object. Chunks of one body hold 32 objects each, or a smaller power of two
+// A header's record is of version 1, or of version 2 where it says that the
+// bulletin is aside, and through whom, or when objects of it were last erased.
+//
+// A number is given to every header, every body and every erasure, in order of
+// commit; a header and a body that came together have one number. An arrival is
+// a body's number, or an erasure's, times 1024 plus the index of an object; a
+// chunk is found under the index of its first object. Chunks of one body hold 32 objects each, or a smaller power of two
 // where 32 would pass 256 KiB, so no value comes near 1 MiB and none ever goes
 // to badger's value log, whose garbage collection is never run (it brings
 // deleted keys back). Chunks and segments are written once, never deleted, and
 // leave by DropPrefix of a body's number, many in one call; only that removes
-// the bytes from the files. The generation of a chunk leaves room for bodies
-// of which single objects are erased; that of a segment counts the lives of
-// the index. Deleting a table's row writes a tombstone for the
-// same reason: a badger Delete is never what makes something be gone.
+// the bytes from the files. The generation of a body, in the keys of its chunks
+// and (its low byte) of its segments, counts how often objects of it were
+// erased; that of a segment counts the lives of the index. Deleting a table's
+// row writes a tombstone for the same reason: a badger Delete is never what makes something be gone.
 //
 // Every value ends in eight bytes of xxhash over key and value, checked at
 // every read, because badger returns wrong values after a flipped bit (and
@@ -46,9 +59,32 @@
 // stream and a damaged body is wanted again, so synchronisation repairs both;
 // until then reads of them return [ErrDamaged]. [Store.Check] reads everything.
 //
+// # Erasure
+//
+// [Store.EraseAll] writes a body anew without payload and salt of some objects,
+// under its next generation; their leaves stand in their place in the chunk, so
+// the rest and the chain verify. Then it drops the old parts. A body without any
+// object left is Erased and has no parts. Whatever happens in between, the next
+// start drops what the header's record does not account for, so a crash never
+// brings an object back. It returns when the reads have ended that may have held
+// the replaced files open: then no file holds the object, its salt, the
+// compressed chunk it was in, or the hashes it was found by.
+//
+// Before the destruction commits, the table "erased" remembers HMAC-SHA256, cut
+// to 16 bytes, of the leaf, the bytes, the STIX id and each alias, under a key of
+// this store, so that nobody brings the object in again ([Store.WasErased]). The
+// key lies in the same table: whoever has the files of a store that is not
+// encrypted, or its key, can try out guesses of ids and objects, though not of
+// leaves, since the salt is gone; they see neither the number of the bulletin nor
+// who said it. A lost row, as any, keeps the store shut.
+//
+// [Store.Changes] tells of an erasure by bulletin and index. The STIX id is not
+// kept for it: ids are made of what the object says by a hash without a key, so
+// an id on the disk would give the value to whoever can guess it.
+//
 // # In memory
 //
-// About 150 bytes per header: id, place, state; per stream its order, heads and
+// About 160 bytes per header: id, place, state; per stream its order, heads and
 // gaps. Two hash tables (values, STIX ids) from a 64-bit hash keyed with a
 // secret of this store to a chain of 16-byte postings, about 90 bytes per
 // indicator in all. A posting only says where to look: what answers is the
@@ -107,5 +143,8 @@
 // its value at most 64 KiB. The index rounds expiry dates up to the second, and
 // takes those after 2106 as never; answers go by the exact date. A bulletin that arrives only
 // after a newer one with a shorter validity was swept answers until its own
-// validity ends.
+// validity ends. An erasure needs room for the files badger writes anew, as a
+// sweep does, and is refused on a full disk ([ErrReadOnly]). Where a header is
+// damaged, its body is nobody's and stays on the disk until the store is
+// rebuilt: an erasure finds the header not held.
 package storage

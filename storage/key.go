@@ -16,6 +16,7 @@ const (
 
 const (
 	indexBits  = 10 // of an arrival, for the object's index in its body
+	partBits   = 8  // of a segment's part; above them the low bits of the body's generation
 	tagSize    = 8
 	keySize    = 1 + 8 // of a header
 	partSize   = 1 + 8 + 2 + 2
@@ -33,14 +34,25 @@ func headerKey(number uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(make([]byte, 0, keySize), headerPrefix), number)
 }
 
-// chunkKey and segmentKey take the body's number, the index of the first
-// object or the number of the part, and the generation.
-func chunkKey(number uint64, index int, gen uint16) []byte {
-	return partKey(chunkPrefix, number, index, gen)
+// chunkKey takes the index of the chunk's first object.
+func (p bodyPlace) chunkKey(index int) []byte {
+	return partKey(chunkPrefix, p.number, index, p.gen)
 }
 
-func segmentKey(number uint64, part int, gen uint16) []byte {
-	return partKey(segmentPrefix, number, part, gen)
+// segmentKey takes the number of the part and the generation of the index.
+func (p bodyPlace) segmentKey(part int, gen uint16) []byte {
+	return partKey(segmentPrefix, p.number, part|int(uint8(p.gen))<<partBits, gen)
+}
+
+// keys lists the keys of all parts of a body of so many objects.
+func (p bodyPlace) keys(count int, gen uint16) (keys [][]byte) {
+	for i := 0; i < count; i += 1 << p.shift {
+		keys = append(keys, p.chunkKey(i))
+	}
+	for part := range int(p.parts) {
+		keys = append(keys, p.segmentKey(part, gen))
+	}
+	return keys
 }
 
 func partKey(prefix byte, number uint64, index int, gen uint16) []byte {

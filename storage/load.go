@@ -13,10 +13,11 @@ import (
 
 // get reads one value and checks its tag.
 func (s *Store) get(key []byte) ([]byte, error) {
-	if err := s.begin(); err != nil {
+	r, err := s.begin()
+	if err != nil {
 		return nil, err
 	}
-	defer s.reading.Done()
+	defer s.end(r)
 	txn := s.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	item, err := getItem(txn, key)
@@ -44,13 +45,18 @@ var errNoKey = fmt.Errorf("%w: a record has gone", ErrDamaged)
 // scan yields the values under a prefix, copied, in order of key; ok is false
 // for a damaged one. It stops at the first error of fn.
 func (s *Store) scan(prefix byte, values bool, fn func(key, value []byte, ok bool) error) error {
+	r, err := s.begin()
+	if err != nil {
+		return err
+	}
+	defer s.end(r)
 	txn := s.db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	o := badger.DefaultIteratorOptions
 	o.Prefix, o.PrefetchValues = []byte{prefix}, false
 	it := txn.NewIterator(o)
 	defer it.Close()
-	err := rewind(it)
+	err = rewind(it)
 	for ; err == nil && it.Valid(); err = advance(it) {
 		key := it.Item().KeyCopy(nil)
 		if !values {
@@ -113,7 +119,12 @@ func (s *Store) load(accept bool) error {
 		b := s.cat.bulletins[s.cat.bodies[n-1]]
 		s.position.Store(arrival(b.body.number, int(b.count)-1))
 	}
-	return s.clearUp(len(damaged) > 0)
+	if n := len(s.cat.erasures); n > 0 {
+		b := s.cat.bulletins[s.cat.erasures[n-1]]
+		s.position.Store(max(s.position.Load(), arrival(b.erasure, int(b.count)-1)))
+	}
+	s.unsure = len(damaged) > 0
+	return s.clearUp()
 }
 
 // loadIdentity reads the store's id, secret and index generation, and makes
@@ -210,7 +221,7 @@ func (s *Store) enterHeaders(cat *catalogue, check func(key []byte) error) (dama
 		}
 		ref := cat.addHeader(number, r)
 		cat.bulletins[ref].body = r.body
-		s.next = max(s.next, r.body.number)
+		s.next = max(s.next, r.body.number, r.erasure)
 		return nil
 	})
 	return damaged, err

@@ -28,6 +28,7 @@ type Claim struct {
 	Org        protocol.Org
 	Node       protocol.Node
 	Community  protocol.ID
+	Audience   []protocol.Recipient // above GREEN
 	TLP        protocol.TLP
 	PAP        protocol.PAP
 	Drill      string
@@ -39,6 +40,7 @@ type Claim struct {
 	Expires    time.Time // the end of the year 9999: never
 	Object     stix.Object
 	From       protocol.Node // who handed it over; zero: ourselves
+	Via        protocol.Org  // who forwarded it to us outside its stream; zero: nobody
 	Reason     string        // by which rule it was admitted
 }
 
@@ -183,18 +185,29 @@ func (n *node) over(now time.Time) bool {
 
 // object reads one object of a held body; false when it is no longer there.
 func (s *Store) object(ref uint32, b held, index int) (stix.Object, bool, error) {
-	c, first, err := s.chunk(b.body, index)
-	if err != nil {
-		if s.unreadable(ref, b, err) {
-			return stix.Object{}, false, nil
-		}
+	salted, err := s.salted(ref, b, index)
+	if err != nil || len(salted) <= saltSize {
 		return stix.Object{}, false, err
 	}
-	if index-first >= len(c.salted) || len(c.salted[index-first]) <= saltSize {
-		return stix.Object{}, false, nil
-	}
-	o, err := stix.Parse(c.salted[index-first][saltSize:])
+	o, err := stix.Parse(salted[saltSize:])
 	return o, err == nil, nil
+}
+
+// salted reads the bytes of one object of a held body; nil when it is no longer
+// there.
+func (s *Store) salted(ref uint32, b held, index int) ([]byte, error) {
+	c, first, err := s.chunk(b.body, index)
+	for err != nil && s.unreadable(ref, b, err) { // swept, replaced or erased just now
+		number := b.body.number
+		if b = s.current(ref); b.state != Held || b.body.number != number {
+			return nil, nil
+		}
+		c, first, err = s.chunk(b.body, index)
+	}
+	if err != nil || index-first >= len(c.salted) {
+		return nil, err
+	}
+	return c.salted[index-first], nil
 }
 
 const saltSize = 16 // of an object in a body, see protocol/SPEC.md
@@ -207,8 +220,8 @@ func (v *candidate) claim(r *record, object stix.Object, o stix.Observable) Clai
 	}
 	return Claim{
 		Observable: o, Relation: Exact, Org: h.Org(), Node: h.Certificate.Node, Community: h.Community,
-		TLP: h.TLP, PAP: h.PAP, Drill: h.Drill, Bulletin: v.held.id, Index: int(v.index),
+		Audience: h.Audience, TLP: h.TLP, PAP: h.PAP, Drill: h.Drill, Bulletin: v.held.id, Index: int(v.index),
 		Arrival: arrival(v.held.body.number, int(v.index)), Issued: protocol.Time(h.Issued),
-		Received: protocol.Time(r.received), Expires: expires, Object: object, From: r.from, Reason: r.reason,
+		Received: protocol.Time(r.received), Expires: expires, Object: object, From: r.from, Via: r.via, Reason: r.reason,
 	}
 }

@@ -156,7 +156,7 @@ func TestSweptBytesAreGone(t *testing.T) {
 	keep(t, s, whole(b))
 	place := s.cat.bulletins[0].body
 	var canaries [][]byte
-	for _, key := range [][]byte{chunkKey(place.number, 0, 0), segmentKey(place.number, 0, 0)} {
+	for _, key := range [][]byte{place.chunkKey(0), place.segmentKey(0, 0)} {
 		value, err := s.get(key)
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -26,13 +27,16 @@ var modelValues = []string{
 // comment say it, without an index.
 type model struct {
 	held   map[protocol.ID]*modelEntry
-	bodies []protocol.ID // held, in order of arrival
+	bodies []protocol.ID        // held, in order of arrival
+	erased map[protocol.ID]bool // leaves
 }
 
 type modelEntry struct {
-	b       *protocol.Bulletin
+	b       *protocol.Bulletin // as it is held
 	state   BodyState
 	arrival uint64
+	erasure uint64 // arrival of the last, of object 0; 0: none
+	aside   bool
 }
 
 func (m *model) put(e Entry, r Result) string {
@@ -40,6 +44,9 @@ func (m *model) put(e Entry, r Result) string {
 	state := e.Body
 	if state == Held && !b.HasBody() {
 		state = Absent
+	}
+	if state == Held && emptied(b) {
+		state = Erased
 	}
 	old := m.held[b.ID()]
 	if r.New != (old == nil) {
@@ -50,11 +57,12 @@ func (m *model) put(e Entry, r Result) string {
 		return fmt.Sprintf("body new: %v", r.BodyNew)
 	}
 	if old == nil {
-		old = &modelEntry{b: b, state: state}
+		old = &modelEntry{b: b, state: state, aside: e.Aside}
 		m.held[b.ID()] = old
 	} else if old.state == Absent && state != Held {
 		old.state = state
 	}
+	old.aside = old.aside && e.Aside
 	if bodyNew {
 		old.b, old.state, old.arrival = b, Held, r.Arrival
 		m.bodies = append(m.bodies, b.ID())
@@ -148,10 +156,17 @@ func (m *model) lookup(value stix.Observable, now time.Time, visible func(*proto
 	return slices.Compact(answers)
 }
 
-// changes lists what arrived and still stands.
+// changes lists what arrived and still stands, and what was erased.
 func (m *model) changes(now time.Time) []string {
 	var list []string
 	all := m.spoken()
+	for _, e := range m.held {
+		for i, salted := range e.b.Salted() {
+			if e.erasure > 0 && (e.state == Held || e.state == Erased) && salted == nil {
+				list = append(list, fmt.Sprintf("%d %s removed=true", e.erasure+uint64(i), stix.Observable{}))
+			}
+		}
+	}
 	for _, s := range all {
 		claim := s.object.Claims[0]
 		superseded, shortens := false, false
@@ -170,6 +185,12 @@ func (m *model) changes(now time.Time) []string {
 			list = append(list, fmt.Sprintf("%d %s removed=%v", s.entry.arrival+uint64(s.index), claim, s.object.Revoked || expired))
 		}
 	}
+	slices.SortFunc(list, func(a, b string) int {
+		var x, y uint64
+		fmt.Sscan(a, &x)
+		fmt.Sscan(b, &y)
+		return int(x) - int(y)
+	})
 	return list
 }
 
@@ -235,10 +256,10 @@ func TestStoreIsAModel(t *testing.T) {
 		s := reopen(rt, nil, dir)
 		defer func() { s.Close() }()
 		all := drawBulletins(rt, t)
-		m := &model{held: map[protocol.ID]*modelEntry{}}
+		m := &model{held: map[protocol.ID]*modelEntry{}, erased: map[protocol.ID]bool{}}
 		now := start
 		for range rapid.IntRange(1, 14).Draw(rt, "steps") {
-			switch step := rapid.IntRange(0, 11).Draw(rt, "step"); {
+			switch step := rapid.IntRange(0, 13).Draw(rt, "step"); {
 			case step == 0:
 				s = reopen(rt, s, dir)
 			case step == 1:
@@ -248,6 +269,8 @@ func TestStoreIsAModel(t *testing.T) {
 				if err := s.Rebuild(context.Background(), nil); err != nil {
 					rt.Fatal(err)
 				}
+			case step <= 4:
+				modelErase(rt, s, m, all)
 			default:
 				modelPut(rt, s, m, all)
 			}
@@ -275,11 +298,15 @@ func modelPut(rt *rapid.T, s *Store, m *model, all []*protocol.Bulletin) {
 	var entries []Entry
 	for range rapid.IntRange(1, 4).Draw(rt, "entries") {
 		e := Entry{Bulletin: all[rapid.IntRange(0, len(all)-1).Draw(rt, "bulletin")], Body: Held, Received: start}
-		switch rapid.IntRange(0, 5).Draw(rt, "form") {
+		switch rapid.IntRange(0, 7).Draw(rt, "form") {
 		case 0:
 			e.Bulletin = e.Bulletin.HeaderOnly()
 		case 1:
 			e.Body = Declined
+		case 2:
+			e.Aside = true
+		case 3:
+			e.Bulletin = e.Bulletin.Without([]uint64{uint64(rapid.IntRange(0, 2).Draw(rt, "lacks"))})
 		}
 		entries = append(entries, e)
 	}
@@ -290,6 +317,52 @@ func modelPut(rt *rapid.T, s *Store, m *model, all []*protocol.Bulletin) {
 	for i, e := range entries {
 		if fault := m.put(e, results[i]); fault != "" {
 			rt.Fatalf("put %d of %d: %s", i+1, len(entries), fault)
+		}
+	}
+}
+
+// modelErase erases some objects of a bulletin or two.
+func modelErase(rt *rapid.T, s *Store, m *model, all []*protocol.Bulletin) {
+	var list []Erasure
+	want, missing := 0, false
+	before := s.Position()
+	touched := map[protocol.ID]bool{}
+	for range rapid.IntRange(1, 2).Draw(rt, "erasures") {
+		b := all[rapid.IntRange(0, len(all)-1).Draw(rt, "erase")]
+		var objects []uint64
+		for i := range b.Header.Count {
+			if rapid.Bool().Draw(rt, "object") {
+				objects = append(objects, i)
+			}
+		}
+		list = append(list, Erasure{b.ID(), objects})
+		e := m.held[b.ID()]
+		if missing = missing || e == nil; e == nil || e.state != Held {
+			continue
+		}
+		less := e.b.Without(objects)
+		for i, salted := range e.b.Salted() {
+			if salted != nil && less.Salted()[i] == nil {
+				want++
+				m.erased[b.Reference(i)] = true
+				touched[b.ID()] = true
+			}
+		}
+		e.b = less
+	}
+	n, err := s.EraseAll(context.Background(), list)
+	if n != want || errors.Is(err, ErrNotFound) != missing || err != nil && !missing {
+		rt.Fatalf("erased %d, want %d: %v", n, want, err)
+	}
+	for id := range touched {
+		e := m.held[id]
+		_, held, _ := s.find(id)
+		if e.erasure = arrival(held.erasure, 0); e.erasure <= before || e.erasure > s.Position() {
+			rt.Fatalf("an erasure that arrived at %d, between %d and %d", e.erasure, before, s.Position())
+		}
+		if emptied(e.b) {
+			e.state = Erased
+			m.bodies = slices.DeleteFunc(m.bodies, func(b protocol.ID) bool { return b == id })
 		}
 	}
 }
@@ -325,6 +398,13 @@ func compareWithModel(rt *rapid.T, s *Store, m *model, now time.Time) {
 		got, state, err := s.Bulletin(id)
 		if err != nil || state != e.state || got.HasBody() != (state == Held) || state == Held && string(got.Wire()) != string(e.b.Wire()) {
 			rt.Fatalf("bulletin %s is %v, want %v: %v", id, state, e.state, err)
+		}
+	}
+	for _, e := range m.held {
+		for i := range e.b.Salted() {
+			if leaf := e.b.Reference(i); s.LeafErased(leaf) != m.erased[leaf] {
+				rt.Fatalf("leaf %s erased: %v", leaf, !m.erased[leaf])
+			}
 		}
 	}
 	for _, who := range []func(*protocol.Header) bool{
@@ -373,6 +453,9 @@ func answers(claims []Claim) []string {
 func compareStreams(rt *rapid.T, s *Store, m *model) {
 	byStream := map[protocol.ID][]*modelEntry{}
 	for _, e := range m.held {
+		if e.aside {
+			continue
+		}
 		id := e.b.Header.Stream().ID()
 		byStream[id] = append(byStream[id], e)
 	}

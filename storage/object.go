@@ -47,7 +47,7 @@ func appendStanding(claims []Claim, w weighed) []Claim {
 	return append(claims, w.claim)
 }
 
-// A Change is an object that arrived, or that took another back.
+// A Change is an object that arrived, took another back, or was erased.
 type Change struct {
 	Arrival uint64
 	Claim   Claim
@@ -58,6 +58,9 @@ type Change struct {
 // change an object, with all its observables in Claim.Object.Claims. What has
 // been superseded or has expired since is left out, except that an object
 // which takes an older one back, or expires before it, is yielded as removed.
+// An object that was erased is yielded as removed too, once more at the moment
+// of the last erasure in its bulletin, even to those who never had it: by
+// bulletin and index alone, since nothing else is kept of it.
 // Bulletins of statements are not part of it. A body that cannot be read
 // yields an error that wraps [ErrDamaged], and the walk goes on after it: its
 // objects arrive anew when synchronisation has brought it again. The walk ends
@@ -66,17 +69,22 @@ func (s *Store) Changes(after uint64, q Query) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		for end := s.Position(); after < end; {
 			ref, b, ok := s.nextBody(after)
-			if !ok || arrival(b.body.number, 0) > end {
+			number, walk := b.body.number, s.changesOf
+			if erased, e, also := s.nextErasure(after); also && (!ok || e.erasure < number) {
+				ref, b, ok = erased, e, true
+				number, walk = e.erasure, s.erasedOf
+			}
+			if !ok || arrival(number, 0) > end {
 				return
 			}
 			start := 0
-			if after>>indexBits == b.body.number {
+			if after>>indexBits == number {
 				start = int(after&(1<<indexBits-1)) + 1
 			}
-			if !s.changesOf(ref, b, start, &q, yield) {
+			if !walk(ref, b, start, &q, yield) {
 				return
 			}
-			after = arrival(b.body.number, 1<<indexBits-1)
+			after = arrival(number, 1<<indexBits-1)
 		}
 	}
 }
@@ -162,19 +170,18 @@ func (s *Store) versions(v *candidate, w *weighed, q *Query) (superseded, shorte
 	superseded = true
 	check := func(flags uint8, hash uint64) error {
 		newer, older := s.rivals(v, flags, hash, q.now())
-		shortens = shortens || older
-		for _, n := range newer {
-			r, err := s.record(n.held)
-			if err != nil {
-				return err
-			}
-			if q.visible(&r.bulletin.Header) {
-				w.newer = append(w.newer, n)
-				return nil
-			}
+		o, err := s.firstVisible(older, q)
+		if err != nil {
+			return err
 		}
-		superseded = false
-		return nil
+		shortens = shortens || o != nil
+		n, err := s.firstVisible(newer, q)
+		if n != nil {
+			w.newer = append(w.newer, *n)
+		} else if err == nil {
+			superseded = false
+		}
+		return err
 	}
 	if len(o.Claims) == 0 {
 		err = check(nameFlag, x.name(o.ID))
@@ -185,9 +192,23 @@ func (s *Store) versions(v *candidate, w *weighed, q *Query) (superseded, shorte
 	return superseded, shortens, err
 }
 
+// firstVisible returns the first that the asker may see, nil for none.
+func (s *Store) firstVisible(list []candidate, q *Query) (*candidate, error) {
+	for i := range list {
+		r, err := s.record(list[i].held)
+		if err != nil {
+			return nil, err
+		}
+		if q.visible(&r.bulletin.Header) {
+			return &list[i], nil
+		}
+	}
+	return nil, nil
+}
+
 // rivals returns the newer versions of an object under a hash, newest first,
-// and whether there is an older one that has not expired.
-func (s *Store) rivals(v *candidate, flags uint8, hash uint64, now time.Time) (newer []candidate, older bool) {
+// and the older ones that have not expired.
+func (s *Store) rivals(v *candidate, flags uint8, hash uint64, now time.Time) (newer, older []candidate) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	x := s.cat.under(flags)
@@ -199,7 +220,7 @@ func (s *Store) rivals(v *candidate, flags uint8, hash uint64, now time.Time) (n
 		case s.cat.newer(n, &me):
 			newer = append(newer, candidate{node: *n, ref: n.bulletin, held: b})
 		case n.flags&revokedFlag == 0 && !n.over(now):
-			older = true
+			older = append(older, candidate{node: *n, ref: n.bulletin, held: b})
 		}
 	}
 	sortCandidates(newer)

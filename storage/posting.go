@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
@@ -39,19 +38,20 @@ func (x *indexer) name(id string) uint64          { return x.hash("id", id) }
 func (x *indexer) prepare(z *zstd.Encoder, b *protocol.Bulletin, parsed []stix.Object) (*content, error) {
 	salted := b.Salted()
 	c := &content{by: x, bulletin: b, place: bodyPlace{shift: chunkShift(salted), expires: forever}}
-	leaf, err := leavesOf(b)
-	if err != nil {
-		return nil, err
-	}
-	n := 1 << c.place.shift
-	for start := 0; start < len(salted); start += n {
-		part := salted[start:min(start+n, len(salted))]
-		c.chunks = append(c.chunks, encodeChunk(z, part, func(i int) protocol.ID { return leaf(start + i) }))
-	}
+	c.cut(z)
 	if b.Header.Kind != protocol.Objects {
 		return c, nil
 	}
 	return c, x.post(c, b, parsed)
+}
+
+// cut encodes the chunks.
+func (c *content) cut(z *zstd.Encoder) {
+	salted, n := c.bulletin.Salted(), 1<<c.place.shift
+	for start := 0; start < len(salted); start += n {
+		part := salted[start:min(start+n, len(salted))]
+		c.chunks = append(c.chunks, encodeChunk(z, part, func(i int) protocol.ID { return c.bulletin.Reference(start + i) }))
+	}
 }
 
 // post derives a body's postings and packs them into segments.
@@ -161,19 +161,4 @@ func prefixCode(o stix.Observable) uint8 {
 		return uint8(1 + p.Bits())
 	}
 	return uint8(firstSixCode + p.Bits())
-}
-
-// leavesOf returns the leaf of an object that was erased from the body.
-func leavesOf(b *protocol.Bulletin) (func(i int) protocol.ID, error) {
-	if b.Whole() {
-		return func(int) protocol.ID { return protocol.ID{} }, nil
-	}
-	var list [][]byte
-	if err := cbor.Unmarshal(b.Body(), &list); err != nil || len(list) == 0 {
-		return nil, fmt.Errorf("%w: body of %s", protocol.ErrInvalid, b.ID())
-	}
-	return func(i int) (leaf protocol.ID) {
-		copy(leaf[:], list[0][i*len(leaf):])
-		return leaf
-	}, nil
 }

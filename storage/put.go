@@ -15,13 +15,15 @@ import (
 
 // An Entry is one bulletin to be kept, with the verdict on it.
 type Entry struct {
-	Bulletin *protocol.Bulletin // with its body, or the header only
+	Bulletin *protocol.Bulletin // with its body, which may lack objects that were erased, or the header only
 	Body     BodyState          // Held when the body is here and to be kept, else why it is not
 	Reason   string             // the rule that decided, kept as receipt; at most 512 bytes
 	From     protocol.Node      // who handed it over; zero: ourselves
 	Received time.Time          // zero: now
 	Own      bool               // our own word: the head file says so before Put returns
 	Again    bool               // a body that was declined is wanted after all: with Body Absent
+	Aside    bool               // it is kept outside its stream, see the package comment
+	Via      protocol.Org       // who forwarded it, with Aside
 
 	// Objects may carry what [stix.Parse] made of the bulletin's objects, one
 	// each in their order, so that it need not be done again.
@@ -40,7 +42,13 @@ type Result struct {
 // entry. A header that is held already is not written again; a body that comes
 // for a held header is added and arrives now, when it was absent, or declined
 // and is now wanted. For a held header whose body is absent, an entry without
-// body and another state than Absent and Held sets that state.
+// body and another state than Absent and Held sets that state. A body without
+// any object left is Erased. A header that was kept aside enters its stream when
+// it comes without Aside, and never leaves it.
+//
+// Whether a body may lack what it lacks, and whether what was erased may come
+// again, is for the caller to judge, see [Store.WasErased]; a body that is held,
+// or Erased, is never replaced by a fuller one.
 //
 // Entries are independent: when one cannot be kept (an object that is not
 // STIX), the others are, and the error names the first that was not; its
@@ -100,6 +108,8 @@ type job struct {
 	replaces bool // the body replaces a damaged one
 	idle     bool // nothing is to be written
 	again    bool // a declined body is wanted after all
+	enters   bool // what stood aside enters its stream
+	still    bool // its body stays as it is
 }
 
 // content is a body made ready to be written.
@@ -139,12 +149,18 @@ func (s *Store) prepare(e *Entry) (*job, error) {
 		received = time.Now()
 	}
 	r := &record{state: e.Body, own: e.Own, from: e.From, received: protocol.Millis(received), reason: e.Reason, bulletin: b.HeaderOnly()}
+	if r.aside = e.Aside; r.aside {
+		r.via = e.Via
+	}
 	r.body.expires = forever
 	j := &job{record: r, stream: b.Header.Stream().ID(), place: b.Header.Position(), again: e.Again, done: make(chan struct{})}
 	header, _ := b.HeaderBytes()
 	j.size = int64(len(header)+len(e.Reason)) + 3*writeCosts
 	if e.Body == Held && !b.HasBody() {
 		r.state = Absent
+	}
+	if r.state == Held && emptied(b) {
+		r.state = Erased
 	}
 	if r.state != Held || s.bodyHeld(b.ID()) {
 		return j, nil
@@ -160,6 +176,14 @@ func (s *Store) prepare(e *Entry) (*job, error) {
 		}
 	}
 	return j, nil
+}
+
+// emptied reports whether a body has no object left.
+func emptied(b *protocol.Bulletin) bool {
+	for range b.Objects() {
+		return false
+	}
+	return true
 }
 
 // bodyHeld reports whether there is no use in preparing a body.

@@ -23,7 +23,7 @@ func (s *Store) find(id protocol.ID) (uint32, held, error) {
 
 // shown is the state as callers see it: a body that cannot be read is wanted.
 func (b *held) shown() BodyState {
-	if b.damaged {
+	if b.damaged || b.disowned {
 		return Absent
 	}
 	return b.state
@@ -65,22 +65,27 @@ func (s *Store) bulletin(ref uint32, b held) (*protocol.Bulletin, BodyState, err
 	if err != nil {
 		return nil, b.shown(), err
 	}
-	if b.state != Held {
-		return r.bulletin, b.state, nil
+	if b.state != Held || b.disowned {
+		return r.bulletin, b.shown(), nil
 	}
 	whole, err := s.body(b, r.bulletin)
+	for err != nil && s.unreadable(ref, b, err) { // swept, replaced or erased just now
+		if b = s.current(ref); b.state != Held {
+			return r.bulletin, b.state, nil
+		}
+		whole, err = s.body(b, r.bulletin)
+	}
 	if err == nil {
 		return whole, Held, nil
 	}
-	if s.unreadable(ref, b, err) { // swept or replaced just now
-		s.mu.RLock()
-		b = s.cat.bulletins[ref]
-		s.mu.RUnlock()
-		if b.state != Held {
-			return r.bulletin, b.state, nil
-		}
-	}
 	return nil, Absent, fmt.Errorf("bulletin %s: %w", b.id, err)
+}
+
+// current returns what is known now of a header of the catalogue.
+func (s *Store) current(ref uint32) held {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.cat.bulletins[ref]
 }
 
 // A Receipt is how a bulletin came to be held.
@@ -89,6 +94,8 @@ type Receipt struct {
 	Received uint64        // Unix milliseconds
 	Reason   string
 	Own      bool
+	Aside    bool         // it stands outside its stream
+	Via      protocol.Org // who forwarded it, when it does
 }
 
 // Receipt returns the receipt of a held header.
@@ -101,7 +108,7 @@ func (s *Store) Receipt(id protocol.ID) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	return Receipt{From: r.from, Received: r.received, Reason: r.reason, Own: r.own}, nil
+	return Receipt{From: r.from, Received: r.received, Reason: r.reason, Own: r.own, Aside: r.aside, Via: r.via}, nil
 }
 
 // At returns the id of the header at a place in a stream; where its author
@@ -195,7 +202,7 @@ func (s *Store) Wanted(limit int) []Want {
 	list := make([]want, 0, len(s.cat.wanted))
 	for ref := range s.cat.wanted {
 		b := s.cat.bulletins[ref]
-		if st := s.cat.streams[b.stream]; b.pos.Compare(st.floor) >= 0 {
+		if st := s.cat.streams[b.stream]; !b.disowned && b.pos.Compare(st.floor) >= 0 {
 			list = append(list, want{held: b, kind: st.desc.Kind})
 		}
 	}

@@ -35,10 +35,14 @@ func (s *Store) reindex(ctx context.Context, discard bool, progress func(done, t
 	if err := s.repost(ctx, cat, anew, progress); err != nil {
 		return err
 	}
+	before := s.cat
 	s.mu.Lock()
 	s.cat = cat
 	s.index.Store(anew)
 	s.mu.Unlock()
+	if err := s.disownAgain(before); err != nil {
+		return err
+	}
 	if err := s.saveIdentity(); err != nil {
 		return s.fail(err)
 	}
@@ -52,7 +56,8 @@ func (s *Store) reindex(ctx context.Context, discard bool, progress func(done, t
 			return s.fail(err)
 		}
 	}
-	return s.clearUp(!discard && len(damaged) > 0)
+	s.unsure = !discard && len(damaged) > 0
+	return s.clearUp()
 }
 
 // repost derives the segments of every held body and writes them.
@@ -71,10 +76,10 @@ func (s *Store) repost(ctx context.Context, cat *catalogue, x *indexer, progress
 			s.damage("a body", err, "bulletin", b.id)
 			c = &content{place: b.body}
 			cat.bulletins[ref].damaged = true
-			cat.wanted[ref] = struct{}{}
+			cat.want(ref)
 		}
 		for part, segment := range c.segments {
-			w.set(segmentKey(b.body.number, part, x.gen), segment)
+			w.set(b.body.segmentKey(part, x.gen), segment)
 		}
 		cat.addBody(ref, c.place, c.postings)
 		if progress != nil {
@@ -102,14 +107,22 @@ func (s *Store) lastSegmentGen() (gen uint16, err error) {
 }
 
 // clearUp drops chunks and segments that no held body accounts for. It does
-// nothing where nothing was left unfinished, while the disk is full, or where a
-// header could not be read: what looks left over may be its body.
-func (s *Store) clearUp(uncertain bool) error {
+// nothing where nothing was left unfinished, or while the disk is full. Where a
+// header could not be read, what looks left over may be its body: only what is
+// of a header that is known goes then.
+func (s *Store) clearUp() error {
 	value, err := s.get(dirtyKey())
-	if err != nil || len(value) == 0 || value[0] == 0 || s.room.full.Load() {
+	if err != nil || len(value) == 0 || value[0] == 0 {
 		return nil
 	}
 	s.dirty = true
+	if s.room.full.Load() {
+		return nil
+	}
+	known, kept := map[uint64]bool(nil), 0
+	if s.unsure {
+		known = s.cat.numbers()
+	}
 	var over [][]byte
 	for _, prefix := range []byte{chunkPrefix, segmentPrefix} {
 		err := s.scan(prefix, false, func(key, _ []byte, _ bool) error {
@@ -118,7 +131,11 @@ func (s *Store) clearUp(uncertain bool) error {
 			}
 			number, index, gen := readPartKey(key)
 			s.next = max(s.next, number)
-			if !s.accounted(prefix, number, index, gen) {
+			switch {
+			case s.accounted(prefix, number, index, gen):
+			case s.unsure && !known[number]:
+				kept++
+			default:
 				over = append(over, key)
 			}
 			return nil
@@ -127,9 +144,9 @@ func (s *Store) clearUp(uncertain bool) error {
 			return err
 		}
 	}
-	if uncertain && len(over) > 0 {
-		s.log.Warn("what an earlier process left unfinished is kept, because headers are damaged", "records", len(over))
-		return nil
+	if kept > 0 {
+		s.log.Warn("what an earlier process left unfinished is kept, because headers are damaged", "records", kept)
+		return s.dropPrefix(over)
 	}
 	return s.drop(over)
 }
@@ -142,23 +159,40 @@ func (s *Store) accounted(prefix byte, number uint64, index int, gen uint16) boo
 	}
 	b := &s.cat.bulletins[s.cat.bodies[i]]
 	if prefix == segmentPrefix {
-		return gen == s.index.Load().gen && index < int(b.body.parts)
+		return gen == s.index.Load().gen && index>>partBits == int(uint8(b.body.gen)) && index&(1<<partBits-1) < int(b.body.parts)
 	}
 	return gen == b.body.gen && index < int(b.count) && index%(1<<b.body.shift) == 0
 }
 
-// drop removes keys for good, many in one call, and notes that nothing is left
-// to clear up. Writes are not possible meanwhile: only the writer calls it.
+// drop removes all that was left over, and notes that nothing is any more.
 func (s *Store) drop(keys [][]byte) error {
-	if len(keys) > 0 {
-		if err := s.db.DropPrefix(keys...); err != nil {
-			return s.fail(fmt.Errorf("drop %d records: %w", len(keys), err))
-		}
-		s.chunks.Purge()
+	if err := s.dropPrefix(keys); err != nil {
+		return err
+	}
+	s.dirty = false
+	return s.tidy()
+}
+
+// dropPrefix removes keys for good, many in one call. Writes are not possible
+// meanwhile: only the writer calls it.
+func (s *Store) dropPrefix(keys [][]byte) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := s.db.DropPrefix(keys...); err != nil {
+		return s.fail(fmt.Errorf("drop %d records: %w", len(keys), err))
+	}
+	s.chunks.Purge()
+	return nil
+}
+
+// tidy notes that nothing is left to clear up, when that is so.
+func (s *Store) tidy() error {
+	if s.dirty || s.hidden > 0 {
+		return nil
 	}
 	if err := s.setNow(dirtyKey(), []byte{0}); err != nil {
 		return s.fail(err)
 	}
-	s.dirty = false
 	return nil
 }

@@ -11,7 +11,10 @@ import (
 
 const (
 	recordVersion = 1
+	moreVersion   = 2   // of a record that says more than version 1 can
 	maxReason     = 512 // bytes; longer ones are cut
+	asideFlag     = 1 << 0
+	erasedFlag    = 1 << 1
 )
 
 // BodyState says what became of a body whose header is held.
@@ -43,13 +46,16 @@ type record struct {
 	from     protocol.Node
 	received uint64 // Unix milliseconds
 	reason   string
+	aside    bool               // it stands outside its stream
+	via      protocol.Org       // who forwarded it, when aside
+	erasure  uint64             // number of the last erasure of objects of it; 0: none
 	bulletin *protocol.Bulletin // header only
 }
 
 // A bodyPlace is where a body's parts lie and until when it may matter.
 type bodyPlace struct {
 	number  uint64 // 0: none
-	gen     uint16
+	gen     uint16 // how often objects of it were erased
 	shift   uint8  // a chunk holds 1<<shift objects
 	parts   uint8  // segments
 	expires uint32 // Unix seconds; never: [forever]
@@ -59,7 +65,7 @@ func (r *record) encode() []byte {
 	header, sig := r.bulletin.HeaderBytes()
 	reason := strings.ToValidUTF8(r.reason[:min(len(r.reason), maxReason)], "")
 	b := make([]byte, 0, 128+len(reason)+len(header)+tagSize)
-	b = append(b, recordVersion, byte(r.state))
+	b = append(b, r.version(), byte(r.state))
 	b = binary.BigEndian.AppendUint64(b, r.body.number)
 	b = binary.BigEndian.AppendUint16(b, r.body.gen)
 	b = append(b, r.body.shift, r.body.parts)
@@ -68,8 +74,48 @@ func (r *record) encode() []byte {
 	b = append(b, r.from[:]...)
 	b = binary.BigEndian.AppendUint64(b, r.received)
 	b = appendCounted(b, []byte(reason))
+	b = r.appendMore(b)
 	b = append(b, sig[:]...)
 	return append(b, header...)
+}
+
+// version is the oldest that can say what the record says.
+func (r *record) version() byte {
+	if r.aside || r.erasure > 0 {
+		return moreVersion
+	}
+	return recordVersion
+}
+
+// appendMore writes what only version 2 has: flags, and what they announce.
+func (r *record) appendMore(b []byte) []byte {
+	if r.version() == recordVersion {
+		return b
+	}
+	flags := len(b)
+	b = append(b, 0)
+	if r.aside {
+		b[flags] |= asideFlag
+		b = append(b, r.via[:]...)
+	}
+	if r.erasure > 0 {
+		b[flags] |= erasedFlag
+		b = binary.BigEndian.AppendUint64(b, r.erasure)
+	}
+	return b
+}
+
+// more reads what appendMore wrote.
+func (r *record) more(d *decoder) {
+	flags := d.uint8()
+	if r.aside = flags&asideFlag != 0; r.aside {
+		copy(r.via[:], d.bytes(len(r.via)))
+	}
+	if flags&erasedFlag != 0 {
+		r.erasure = d.uint64()
+		d.bad = d.bad || r.erasure == 0
+	}
+	d.bad = d.bad || flags == 0 || flags&^(asideFlag|erasedFlag) != 0
 }
 
 // decodeRecord reads a record. The bytes are kept by the record's bulletin.
@@ -84,9 +130,12 @@ func decodeRecord(b []byte) (*record, error) {
 	copy(r.from[:], d.bytes(len(r.from)))
 	r.received = d.uint64()
 	r.reason = string(d.counted())
+	if version == moreVersion {
+		r.more(&d)
+	}
 	var sig protocol.Signature
 	copy(sig[:], d.bytes(len(sig)))
-	if d.bad || version != recordVersion || r.state >= states || r.body.shift > maxShift || own > 1 || len(r.reason) > maxReason || !utf8.ValidString(r.reason) {
+	if d.bad || version != recordVersion && version != moreVersion || r.state >= states || r.body.shift > maxShift || own > 1 || len(r.reason) > maxReason || !utf8.ValidString(r.reason) {
 		return nil, fmt.Errorf("%w: header record of version %d", ErrDamaged, version)
 	}
 	bulletin, err := protocol.Reopen(d.b, sig)

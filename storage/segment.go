@@ -28,6 +28,14 @@ type posting struct {
 	flags   uint8
 }
 
+// isObject is 1 for the posting of an object's own id, which each has, else 0.
+func (p *posting) isObject() int {
+	if p.flags&(nameFlag|aliasFlag) == nameFlag {
+		return 1
+	}
+	return 0
+}
+
 func encodeSegment(postings []posting) []byte {
 	b := make([]byte, 0, len(postings)*postingSize+tagSize)
 	for _, p := range postings {

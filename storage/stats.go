@@ -9,7 +9,7 @@ import (
 type Stats struct {
 	Headers    int
 	Bodies     int // held
-	Objects    int // STIX objects in held bodies, old versions included
+	Objects    int // STIX objects in held bodies, old versions included, erased ones not
 	Live       int // STIX objects whose newest version stands; what has expired counts until it is swept
 	Claims     int // values so claimed, once for every organisation and scope
 	Streams    int
@@ -29,7 +29,7 @@ func (s *Store) Stats() Stats {
 	c := s.cat
 	st := Stats{
 		Headers: len(c.bulletins), Bodies: len(c.bodies), Objects: c.objects, Live: c.names.live, Claims: c.values.live,
-		Streams: len(c.streams), Wanted: len(c.wanted), IndexBytes: c.values.bytes() + c.names.bytes() + int64(len(c.bulletins))*160,
+		Streams: c.streamsShown(), Wanted: len(c.wanted), IndexBytes: c.values.bytes() + c.names.bytes() + int64(len(c.bulletins))*160,
 	}
 	s.mu.RUnlock()
 	st.Damaged, st.Lost = int(s.damages.Load()), s.lost

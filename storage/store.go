@@ -86,6 +86,8 @@ type Store struct {
 	stamp  uint64 // badger version of the last commit
 	counts counts // as of the last commit
 	dirty  bool   // something is to be cleared up at the next start
+	unsure bool   // headers are damaged: what belongs to nothing may be theirs
+	hidden int    // erasures whose old files a read may still hold
 	unfit  *job   // taken from the queue, to open the next group
 	broken error  // the first error of the disk
 
@@ -97,8 +99,10 @@ type Store struct {
 	closing  sync.Once
 	closeErr error
 	reading  sync.WaitGroup // reads of the database under way
-	readMu   sync.Mutex     // guards closed, and adding to reading
+	readMu   sync.Mutex     // guards closed, adding to reading, and what follows
 	closed   bool
+	reads    *reads   // that begin now
+	before   []*reads // that began before an erasure, and may not have ended
 
 	position atomic.Uint64 // highest arrival
 	waitMu   sync.Mutex
@@ -108,7 +112,9 @@ type Store struct {
 
 type recordKey struct {
 	number, body uint64
+	gen          uint16
 	state        BodyState
+	aside        bool
 }
 
 type chunkPlace struct {
@@ -195,7 +201,7 @@ func newStore(dir string, db *badger.DB, log *slog.Logger, h *headFile, r *room)
 		cat: newCatalogue(), tables: make(map[string]map[string][]byte),
 		groupLimit: min(groupBytes, db.MaxBatchSize()*4/5), stamp: db.MaxVersion(),
 		budget: semaphore.NewWeighted(queueBytes), jobs: make(chan *job, queueJobs),
-		quit: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan struct{}), news: make(chan struct{}),
+		reads: &reads{}, quit: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan struct{}), news: make(chan struct{}),
 	}
 	s.index.Store(&indexer{})
 	return s, nil
@@ -240,17 +246,6 @@ func (s *Store) advance(to uint64) {
 	close(s.news)
 	s.news = make(chan struct{})
 	s.waitMu.Unlock()
-}
-
-// begin guards reads against Close; the caller calls s.reading.Done after nil.
-func (s *Store) begin() error {
-	s.readMu.Lock()
-	defer s.readMu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	s.reading.Add(1)
-	return nil
 }
 
 func randomSecret() (b [32]byte) {

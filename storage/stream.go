@@ -45,6 +45,16 @@ func (c *catalogue) streamOf(h *protocol.Header) uint32 {
 	return i
 }
 
+// streamsShown counts the streams that have a header.
+func (c *catalogue) streamsShown() (n int) {
+	for _, st := range c.streams {
+		if len(st.order) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // scopeOf numbers the scopes within which versions supersede.
 func (c *catalogue) scopeOf(h *protocol.Header) uint32 {
 	key := scopeKey(h)
@@ -62,7 +72,10 @@ func scopeKey(h *protocol.Header) []byte {
 	k = append(k, h.Community[:]...)
 	k = append(k, byte(h.TLP))
 	k = appendCounted(k, []byte(h.Drill))
-	for _, r := range h.Audience {
+	for i, r := range h.Audience {
+		if i > 0 && !r.Group.IsZero() && r.Group == h.Audience[i-1].Group {
+			continue // another version of the same roster: sorted, they stand together
+		}
 		k = append(k, r.Org[:]...)
 		k = append(k, r.Group[:]...)
 		k = binary.BigEndian.AppendUint16(k, uint16(len(r.Person)))

@@ -19,7 +19,7 @@ func (s *Store) Summaries(visible func(protocol.Stream) bool) []protocol.Summary
 	defer s.mu.RUnlock()
 	list := make([]*stream, 0, len(s.cat.streams))
 	for _, st := range s.cat.streams {
-		if visible == nil || visible(st.desc) {
+		if len(st.order) > 0 && (visible == nil || visible(st.desc)) {
 			list = append(list, st)
 		}
 	}
@@ -51,6 +51,9 @@ func (s *Store) Streams() []StreamState {
 	defer s.mu.RUnlock()
 	list := make([]StreamState, 0, len(s.cat.streams))
 	for _, st := range s.cat.streams {
+		if len(st.order) == 0 {
+			continue // nothing of it stands in it
+		}
 		last := s.cat.bulletins[st.order[len(st.order)-1]]
 		list = append(list, StreamState{
 			Stream: st.desc, ID: st.id, Org: st.org, Headers: len(st.order), Heads: st.heads(s.cat), Gaps: st.gaps(s.cat),
@@ -68,7 +71,7 @@ func (s *Store) Last(stream protocol.Stream) (last protocol.Head, issued uint64,
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	si, ok := s.cat.byStream[id]
-	if !ok {
+	if !ok || len(s.cat.streams[si].order) == 0 {
 		return protocol.Head{}, 0, false
 	}
 	order := s.cat.streams[si].order
@@ -83,7 +86,7 @@ func (s *Store) MaxEpoch(node protocol.Node) uint64 {
 	defer s.mu.RUnlock()
 	epoch := uint64(0)
 	for _, st := range s.cat.streams {
-		if st.desc.Node == node {
+		if st.desc.Node == node && len(st.order) > 0 {
 			epoch = max(epoch, s.cat.bulletins[st.order[len(st.order)-1]].pos.Epoch)
 		}
 	}

@@ -75,7 +75,7 @@ func (c *catalogue) shields(ref uint32, postings []posting) bool {
 func (s *Store) postings(b held) ([]posting, error) {
 	var list []posting
 	for part := range int(b.body.parts) {
-		value, err := s.get(segmentKey(b.body.number, part, s.index.Load().gen))
+		value, err := s.get(b.body.segmentKey(part, s.index.Load().gen))
 		if err != nil {
 			return nil, err
 		}
@@ -113,5 +113,8 @@ func (s *Store) expire(gone []expired) error {
 		s.cat.setState(e.ref, Expired)
 	}
 	s.mu.Unlock()
-	return s.drop(keys)
+	if err := s.dropPrefix(keys); err != nil {
+		return err
+	}
+	return s.tidy()
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // A Table is a small local table of a store: petnames, blocked peers, invites,
@@ -137,4 +138,23 @@ func decodeRow(key, value []byte) (*rowChange, error) {
 		r.value = append([]byte{}, value[1:]...)
 	}
 	return r, nil
+}
+
+// Prefix yields the rows there are now whose keys begin with prefix, sorted by key.
+func (t Table) Prefix(prefix []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func([]byte, []byte) bool) {
+		t.s.mu.RLock()
+		rows := map[string][]byte{}
+		for k, v := range t.s.tables[t.name] {
+			if strings.HasPrefix(k, string(prefix)) {
+				rows[k] = v
+			}
+		}
+		t.s.mu.RUnlock()
+		for _, k := range slices.Sorted(maps.Keys(rows)) {
+			if !yield([]byte(k), bytes.Clone(rows[k])) {
+				return
+			}
+		}
+	}
 }

@@ -57,10 +57,10 @@ func (w *writer) setContent(j *job) {
 	}
 	place := j.content.place
 	for i, c := range j.content.chunks {
-		w.set(chunkKey(place.number, i<<place.shift, place.gen), c)
+		w.set(place.chunkKey(i<<place.shift), c)
 	}
 	for i, x := range j.content.segments {
-		w.set(segmentKey(place.number, i, w.s.index.Load().gen), x)
+		w.set(place.segmentKey(i, w.s.index.Load().gen), x)
 	}
 }
 

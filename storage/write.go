@@ -148,7 +148,7 @@ func (s *Store) commit(group []*job) error {
 			own = j.record.bulletin.ID()
 		}
 	}
-	if split && !s.dirty {
+	if split && !s.dirty && s.hidden == 0 {
 		w.set(dirtyKey(), []byte{0})
 	}
 	if w.pending > 0 || w.err != nil {
@@ -163,6 +163,7 @@ func (s *Store) commit(group []*job) error {
 		}
 	}
 	s.apply(group)
+	s.revive()
 	return nil
 }
 
@@ -181,26 +182,44 @@ func (s *Store) note(c counts, own protocol.ID) error {
 func (j *job) plan(s *Store) {
 	r := j.record
 	j.ref, j.known = s.cat.ids[r.bulletin.ID()]
+	apart := s.cat.leavesOut(r.bulletin, j.ref, j.known)
+	if apart {
+		j.content = nil
+	}
 	if !j.known {
 		j.number = s.take()
 		if j.content != nil {
 			j.content.place.number = j.number
 		}
 		j.result.New = true
-		j.result.Equivocation = s.twin(j)
+		if !apart {
+			j.result.Equivocation = s.twin(j)
+		}
 	} else {
 		b := &s.cat.bulletins[j.ref]
 		j.number = b.number
+		r.erasure = b.erasure
+		if j.enters = b.aside && !r.aside; j.enters {
+			j.result.Equivocation = s.twin(j)
+		} else if !b.aside {
+			r.aside, r.via = false, protocol.Org{}
+		}
 		wanted := b.state == Absent || b.state == Declined || b.damaged
 		switch {
+		case apart:
+			j.idle = true
+			return
 		case j.content != nil && wanted:
 			j.replaces = b.damaged
-			j.content.place.number = s.take()
+			j.content.place.number, j.content.place.gen = s.take(), b.body.gen
 		case r.state != Absent && r.state != Held && b.state == Absent, j.again && r.state == Absent && b.state == Declined:
 			j.content = nil
 		default:
-			j.idle, j.content = true, nil
-			return
+			j.content, j.still, j.idle = nil, true, !j.enters
+			r.state, r.body = b.state, b.body
+			if j.idle {
+				return
+			}
 		}
 		j.record.own = j.record.own || b.own
 	}
@@ -214,7 +233,7 @@ func (j *job) plan(s *Store) {
 	if j.content != nil {
 		r.body = j.content.place
 		j.result.BodyNew, j.result.Arrival = true, arrival(r.body.number, 0)
-	} else if r.state == Held { // prepared before another job changed its mind
+	} else if r.state == Held && !j.still { // prepared before another job changed its mind
 		r.state = Absent
 	}
 }
@@ -254,8 +273,11 @@ func (s *Store) apply(group []*job) {
 			continue
 		case !j.known:
 			j.ref = s.cat.addHeader(j.number, j.record)
-		default:
+		case !j.still:
 			s.cat.setState(j.ref, j.record.state)
+		}
+		if j.enters {
+			s.cat.enlist(j.ref, &j.record.bulletin.Header)
 		}
 		if j.content == nil {
 			continue
