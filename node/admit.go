@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ import (
 type arrival struct {
 	bulletin *protocol.Bulletin
 	from     peer.ID
+	forward  *protocol.Forward // it was passed on to us as a client
 }
 
 const maxBatch = 256 // bulletins admitted in one go
@@ -42,7 +44,11 @@ func (n *Node) runAdmit() {
 					more = false
 				}
 			}
-			if _, err := n.receive(n.ctx, batch); err != nil && n.ctx.Err() == nil {
+			_, err := n.receive(n.ctx, batch)
+			for _, a := range batch {
+				n.waiting.drop(a.from, sizeOf(a.bulletin))
+			}
+			if err != nil && n.ctx.Err() == nil {
 				n.counters.unstored.Add(1)
 				if !errors.Is(err, storage.ErrReadOnly) { // the store has said that once
 					n.log.Error("admit", "err", err)
@@ -59,7 +65,7 @@ func (n *Node) receive(ctx context.Context, batch []arrival) (news int, err erro
 	entries := n.judgeAll(batch)
 	news, err = n.admit(ctx, entries)
 	for _, e := range entries {
-		if err == nil && e.Body == storage.Absent {
+		if err == nil && e.Body == storage.Absent && !n.store.Disowned(e.Bulletin.ID()) {
 			n.fetchSoon(e.Bulletin.ID(), PeerID(e.From))
 		}
 	}
@@ -95,30 +101,43 @@ func (n *Node) judgeAll(batch []arrival) []storage.Entry {
 
 // judge asks trust, and turns its answer into an entry for the store.
 func (n *Node) judge(a arrival) (storage.Entry, bool) {
-	v := n.look().MayAdmit(&a.bulletin.Header, time.Now())
+	erased := n.erasedOf(a.bulletin)
+	a.bulletin = a.bulletin.Without(erased)
+	v := n.unlessDisowned(n.mayTake(a, time.Now()), a.bulletin)
 	from, _ := NodeID(a.from)
 	own := a.bulletin.Header.Certificate.Node == n.cert.Node // said before this disk was an old copy
 	e := storage.Entry{Bulletin: a.bulletin, Reason: v.Rule, From: from, Received: time.Now(), Own: own}
+	if a.forward != nil {
+		e.Aside, e.Via = true, a.forward.Certificate.Org
+	}
 	switch v.Outcome {
 	case trust.Admit:
 		e.Body = storage.Absent
 		if a.bulletin.HasBody() {
-			e.Body, e.Reason, e.Objects = bodyState(a.bulletin, v.Rule)
+			e.Body, e.Reason, e.Objects = bodyState(a.bulletin, v.Rule, erased)
 		}
 	case trust.Decline:
 		e.Body = storage.Declined
 	case trust.Unknown:
 		n.remember(a.bulletin.Header.Org(), a.from)
-		n.counters.refused.Add(1)
+		n.counters.count(&n.counters.refused, &a.bulletin.Header)
 		return e, false
 	case trust.Later: // judged again when its time has come
 		n.counters.datedAhead.Add(1)
 		n.counters.laterOverflow.Add(uint64(n.later.add(a)))
 		return e, false
 	default:
-		n.counters.refused.Add(1)
+		n.counters.count(&n.counters.refused, &a.bulletin.Header)
 		n.log.Debug("refused", "id", a.bulletin.ID(), "rule", v.Rule, "peer", a.from)
 		return e, false
+	}
+	if v.Outcome == trust.Admit {
+		switch noHeader, noBody := n.overQuota(a.bulletin, e.Received); {
+		case noHeader:
+			return e, false
+		case noBody:
+			e.Body, e.Reason = storage.Declined, ruleOverQuota
+		}
 	}
 	if e.Body != storage.Held {
 		e.Bulletin, e.Objects = a.bulletin.HeaderOnly(), nil
@@ -126,13 +145,30 @@ func (n *Node) judge(a arrival) (storage.Entry, bool) {
 	return e, true
 }
 
+// mayTake asks trust, by the road on which a bulletin came. A roster that is
+// not known yet says itself whom it is for.
+func (n *Node) mayTake(a arrival, now time.Time) trust.Admission {
+	o, h := n.look(), &a.bulletin.Header
+	if a.forward != nil {
+		return o.AdmitForwarded(h, a.forward, now)
+	}
+	v := o.MayAdmit(h, now)
+	if v.Outcome == trust.Unknown && h.Kind == protocol.Statements && h.TLP > protocol.Green {
+		v = o.AdmitRoster(a.bulletin, now)
+	}
+	return v
+}
+
 // bodyState says whether a body can be kept. One that its author signed but
 // that is no list of STIX objects under its label is declined, not held; the
-// header keeps its place, so that nobody waits for it. Statements are kept
-// whatever they say: a later version may understand more of them.
-func bodyState(b *protocol.Bulletin, rule string) (storage.BodyState, string, []stix.Object) {
-	if !b.Whole() {
-		return storage.Absent, "incomplete", nil
+// header keeps its place, so that nobody waits for it. It may lack what its
+// author has had erased, and nothing else. Statements are kept whatever they
+// say: a later version may understand more of them.
+func bodyState(b *protocol.Bulletin, rule string, erased []uint64) (storage.BodyState, string, []stix.Object) {
+	for i, salted := range b.Salted() {
+		if _, gone := slices.BinarySearch(erased, uint64(i)); salted == nil && !gone {
+			return storage.Absent, "incomplete", nil
+		}
 	}
 	if b.Header.Kind == protocol.Statements {
 		return storage.Held, rule, nil
@@ -162,12 +198,18 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 	if err != nil {
 		err = fmt.Errorf("store %d bulletins: %w", len(entries), err)
 	}
-	var statements []*protocol.Bulletin
+	var statements, bodies []*protocol.Bulletin
 	for i, r := range results {
 		b := entries[i].Bulletin
 		if r.New || r.BodyNew {
-			n.counters.admitted.Add(1)
+			n.counters.count(&n.counters.admitted, &b.Header)
 			news++
+		}
+		if r.BodyNew {
+			bodies = append(bodies, b)
+		}
+		if r.BodyNew && b.Header.TLP == protocol.Amber { // clients may be owed it
+			signal(n.outbox.news)
 		}
 		if r.BodyNew && b.Header.Kind == protocol.Statements {
 			statements = append(statements, b)
@@ -184,7 +226,12 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 	if len(statements) > 0 {
 		n.heed(statements)
 	}
-	return news, err
+	if n.completes(entries, results) {
+		if err := n.relearn(ctx); err != nil {
+			n.log.Error("statements of a revoked key", "err", err)
+		}
+	}
+	return news, errors.Join(err, n.carryOut(ctx, bodies))
 }
 
 // heed puts new statements in force.
@@ -195,6 +242,10 @@ func (n *Node) heed(bulletins []*protocol.Bulletin) {
 			k.take(b)
 		}
 	})
+	if err := n.revoke(n.ctx); err != nil && n.ctx.Err() == nil {
+		n.log.Error("revocation", "err", err)
+	}
+	n.cutOutsiders() // whoever is out now gets nothing more, not even what comes next in this call
 	n.reportFaults(before)
 	n.recall()
 }

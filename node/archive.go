@@ -15,8 +15,11 @@ import (
 )
 
 // An archive is a way out that no later verdict can take back, so trust is
-// asked of the whole audience for every bulletin, at the moment it is written.
-// What comes in by one passes receive like all else.
+// asked for every bulletin, at the moment it is written: of the whole audience
+// for what lies on the medium in the clear, and above GREEN of each organisation
+// and node alone, since it is sealed to each. What comes in by one passes
+// receive like all else. What clients of ours may have is not sealed to them
+// here: the road onward is a connection.
 
 // archiveOverlap is how far an export goes back behind --since: what was on its
 // way to the disk during the export before.
@@ -25,20 +28,25 @@ const archiveOverlap = 10 * time.Minute
 // An Export is an archive about to be written.
 type Export struct {
 	// Withheld counts the bulletins held here that not all of the audience may
-	// see, by the rule that keeps them. It is for the exporter alone.
+	// see, or above GREEN none of it, by the rule that keeps them; those for an
+	// organisation of which no node has said where to seal for it by ruleNoKey. It
+	// is for the exporter alone.
 	Withheld map[string]int
 
 	n           *Node
 	audience    []protocol.Org
 	communities []protocol.ID
+	named       bool // what is said above GREEN goes along: no community was asked for
 	since       time.Time
+	readers     readers
 }
 
-// ExportArchive prepares an archive for organisations: all that each of them
-// may see, of one community or (zero) of all they share with us. With since,
-// objects that came here before are left out; statements never are, since they
-// decide who is known. Errors wrap [ErrUsage], and [ErrRefused] where one of
-// the organisations is blocked or may see nothing.
+// ExportArchive prepares an archive for organisations, of one community or
+// (zero) of all they share with us: what each of them may see, and, unless one
+// community was named, what any of them may above GREEN, sealed to its nodes.
+// With since, objects that came here before are left out; statements never are,
+// since they decide who is known. Errors wrap [ErrUsage], and [ErrRefused] where
+// one of the organisations is blocked or shares no community with all the others.
 func (n *Node) ExportArchive(audience []protocol.Org, community protocol.ID, since time.Time) (*Export, error) {
 	audience = slices.Clone(audience)
 	slices.SortFunc(audience, protocol.Org.Compare)
@@ -56,6 +64,7 @@ func (n *Node) ExportArchive(audience []protocol.Org, community protocol.ID, sin
 	if err := e.choose(o, community); err != nil {
 		return nil, err
 	}
+	e.named = community.IsZero()
 	e.count(o, community)
 	return e, nil
 }
@@ -103,19 +112,44 @@ func (e *Export) mayRead(o *outlook, community protocol.ID) error {
 func (e *Export) count(o *outlook, community protocol.ID) {
 	for _, s := range e.n.store.Streams() {
 		if !community.IsZero() && s.Stream.Community != community {
-			continue
+			continue // not asked for
 		}
-		if v := o.MayCarryStream(s.Stream, s.Org, e.audience); !v.Allowed {
-			e.Withheld[v.Rule] += s.Headers
+		if rule := e.withholds(o, s); rule != "" {
+			e.Withheld[rule] += s.Headers
 		}
 	}
+}
+
+// withholds returns the rule that keeps a stream from the audience, "" for none.
+func (e *Export) withholds(o *outlook, s storage.StreamState) (rule string) {
+	if s.Stream.TLP <= protocol.Green {
+		if v := o.MayCarryStream(s.Stream, s.Org, e.audience); !v.Allowed {
+			rule = v.Rule
+		}
+		return rule
+	}
+	goes := false
+	for _, org := range e.audience {
+		switch v := o.MayCarryStream(s.Stream, s.Org, []protocol.Org{org}); {
+		case !v.Allowed:
+			rule = v.Rule
+		case len(e.keys(o)[org]) == 0:
+			return ruleNoKey
+		default:
+			goes = true
+		}
+	}
+	if goes {
+		return ""
+	}
+	return rule
 }
 
 // Write writes the archive, statements first. An archive that ends with an
 // error has no trailer: whoever imports it is told.
 func (e *Export) Write(ctx context.Context, w io.Writer) error {
 	out := bufio.NewWriterSize(w, 256<<10)
-	h := protocol.ArchiveHeader{Certificate: e.n.cert, Exported: protocol.Millis(time.Now()), Communities: e.communities, Audience: e.audience}
+	h := protocol.ArchiveHeader{Certificate: e.n.certificate(), Exported: protocol.Millis(time.Now()), Communities: e.communities, Audience: e.audience}
 	if !e.since.IsZero() {
 		h.Since = protocol.Millis(e.since)
 	}
@@ -123,9 +157,18 @@ func (e *Export) Write(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	for _, write := range []func(context.Context, *protocol.ArchiveWriter, protocol.ID) error{e.writeCharter, e.writeStatements, e.writeObjects} {
-		for _, community := range e.communities {
-			if err := write(ctx, a, community); err != nil {
+	for _, community := range e.communities {
+		if err := e.writeCharter(a, community); err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+	}
+	parts := e.communities
+	if e.named {
+		parts = append(slices.Clip(parts), protocol.ID{}) // what is said above GREEN is in none
+	}
+	for _, write := range []func(context.Context, *protocol.ArchiveWriter, protocol.ID) error{e.writeStatements, e.writeObjects} {
+		for _, part := range parts {
+			if err := write(ctx, a, part); err != nil {
 				return fmt.Errorf("archive: %w", err)
 			}
 		}
@@ -136,7 +179,7 @@ func (e *Export) Write(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-func (e *Export) writeCharter(_ context.Context, a *protocol.ArchiveWriter, community protocol.ID) error {
+func (e *Export) writeCharter(a *protocol.ArchiveWriter, community protocol.ID) error {
 	charter, err := e.n.Charter(community)
 	if err != nil {
 		return err
@@ -149,8 +192,11 @@ func (e *Export) writeCharter(_ context.Context, a *protocol.ArchiveWriter, comm
 // held.
 func (e *Export) writeStatements(ctx context.Context, a *protocol.ArchiveWriter, community protocol.ID) error {
 	for b, err := range e.n.store.Statements(community) {
-		if err != nil {
-			continue // damaged on disk: its header follows below
+		if err != nil { // damaged on disk: its header follows below
+			continue
+		}
+		if b.Header.Community != community { // zero asks for all, and stands here for those above GREEN
+			continue
 		}
 		if err := e.write(ctx, a, b); err != nil {
 			return err
@@ -172,15 +218,12 @@ func (e *Export) writeObjects(ctx context.Context, a *protocol.ArchiveWriter, co
 				return nil
 			}
 		}
-		if whole, body, err := e.n.store.Bulletin(b.ID()); err == nil && body == storage.Held {
-			b = whole
-		}
 		return e.write(ctx, a, b)
 	})
 }
 
-// eachHeader walks the headers of one kind in a community. One that is damaged
-// on disk is a gap here, as it will be there.
+// eachHeader walks the headers of one kind in a community, or of those above
+// GREEN. One that is damaged on disk is a gap here, as it will be there.
 func (e *Export) eachHeader(kind protocol.Kind, community protocol.ID, do func(*protocol.Bulletin) error) error {
 	for _, s := range e.n.store.Streams() {
 		if s.Stream.Kind != kind || s.Stream.Community != community {
@@ -199,14 +242,29 @@ func (e *Export) eachHeader(kind protocol.Kind, community protocol.ID, do func(*
 	return nil
 }
 
-// write asks trust and writes one bulletin.
+// write asks trust and writes one bulletin, with its body where it is held.
 func (e *Export) write(ctx context.Context, a *protocol.ArchiveWriter, b *protocol.Bulletin) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if v := e.n.look().MayCarry(&b.Header, e.audience); !v.Allowed {
+	o := e.n.look()
+	if b.Header.TLP > protocol.Green {
+		return e.writeSealed(o, a, b)
+	}
+	if v := o.MayCarry(&b.Header, e.audience); !v.Allowed {
 		e.n.counters.withheld.Add(1)
 		return nil
 	}
-	return a.Bulletin(b)
+	return a.Bulletin(e.whole(b))
+}
+
+// whole returns a bulletin with its body, where that is held.
+func (e *Export) whole(b *protocol.Bulletin) *protocol.Bulletin {
+	if b.HasBody() {
+		return b
+	}
+	if whole, body, err := e.n.store.Bulletin(b.ID()); err == nil && body == storage.Held {
+		return whole
+	}
+	return b
 }

@@ -419,3 +419,31 @@ func TestFallenAuthorsStayHome(t *testing.T) {
 		}
 	})
 }
+
+// TestStatementsCountBeforeObjects: who has fallen and comes back by the
+// statements of an archive is heard from the first object behind them.
+func TestStatementsCountBeforeObjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fed := nodetest.New(t, islands)
+		bank := fed.Node("bank")
+		_, _, vendor := fed.Keys("vendor")
+		if _, err := bank.Remove(t.Context(), fed.Community(), vendor.Org, "a test"); err != nil {
+			t.Fatal(err)
+		}
+		without, _ := export(t, fed, "bank", time.Time{}, "hospital")
+		unpack(t, fed, "hospital", without)
+		if err := bank.Introduce(t.Context(), fed.Community(), vendor, "vendor"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		said := fed.Submit("vendor", "vendor.example", protocol.Green)
+		fed.Settle()
+		fed.HeldBy(said, "bank", "vendor")
+		with, _ := export(t, fed, "bank", time.Time{}, "hospital")
+		if r := unpack(t, fed, "hospital", with); r.Refused > 0 || !r.Whole() {
+			t.Errorf("%+v", r)
+		}
+		fed.Settle()
+		fed.HeldBy(said, fed.Orgs()...)
+	})
+}

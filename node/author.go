@@ -30,7 +30,7 @@ type author struct {
 }
 
 type job struct {
-	issue protocol.Header // kind, community, label, audience, drill, pap
+	issue protocol.Header // kind, community, label, audience, drill, pap; issued, when it must not be earlier
 	parts []part
 	done  chan result
 }
@@ -149,7 +149,11 @@ func (j job) objects() (count int) {
 }
 
 func (a *author) write(jobs []job) {
-	if err := a.n.store.Writable(); err != nil { // before a number is used
+	err := a.n.store.Writable() // before a number is used
+	if err == nil && a.n.revoked() {
+		err = fmt.Errorf("%w: %s", ErrRefused, revokedText)
+	}
+	if err != nil {
 		for _, j := range jobs {
 			j.done <- result{err: err}
 		}
@@ -171,7 +175,7 @@ func (a *author) write(jobs []job) {
 			})
 		}
 	}
-	_, err := a.n.admit(a.n.ctx, entries)
+	_, err = a.n.admit(a.n.ctx, entries)
 	if err != nil { // numbers were used that may or may not be stored
 		a.open(a.epoch.Load())
 		clear(a.next)
@@ -197,7 +201,7 @@ func (a *author) sign(h protocol.Header, objects [][]byte) (*protocol.Bulletin, 
 	if !known {
 		last, _, known = a.n.store.Last(s)
 	}
-	now := protocol.Millis(time.Now())
+	now := max(protocol.Millis(time.Now()), h.Issued)
 	if now < a.issued { // the clock stepped back
 		a.open(a.epoch.Load())
 	}
@@ -208,7 +212,7 @@ func (a *author) sign(h protocol.Header, objects [][]byte) (*protocol.Bulletin, 
 			h.Seq = last.Position.Seq + 1
 		}
 	}
-	b, err := protocol.Sign(a.n.key, a.n.cert, h, objects)
+	b, err := protocol.Sign(a.n.key, a.n.certificate(), h, objects)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -30,24 +31,33 @@ func (n *Node) CreateCommunity(ctx context.Context, name string) (protocol.ID, e
 	return charter.ID(), n.Adopt(ctx, charter, nil)
 }
 
-// present tells a community who this node is and where it listens, unless the
-// last such statement says the same.
+// present tells a community who this node is, where it listens and where to
+// seal for it, unless the last such statement says the same.
 func (n *Node) present(ctx context.Context, community protocol.ID) error {
-	p := &protocol.Presence{Certificate: n.cert, Addrs: n.ownAddrs()}
+	p := &protocol.Presence{Certificate: n.certificate(), Addrs: n.ownAddrs()}
+	var key *protocol.EncryptionKey
+	if n.seal != nil {
+		key = n.seal.Public(n.cert.Node)
+	}
 	n.mu.Lock()
-	last := n.known.lore[community].present[n.cert.Node].said
+	last := n.known.lore[community].present[n.cert.Node]
 	n.mu.Unlock()
-	if last != nil && last.Certificate == p.Certificate && slices.Equal(last.Addrs, p.Addrs) {
+	if last.said != nil && last.said.Certificate == p.Certificate && slices.Equal(last.said.Addrs, p.Addrs) && reflect.DeepEqual(last.key, key) {
 		return nil
 	}
-	_, err := n.state(ctx, community, protocol.Statement{Presence: p})
+	statements := []protocol.Statement{{Presence: p}}
+	if key != nil {
+		statements = append(statements, protocol.Statement{EncryptionKey: key})
+	}
+	_, err := n.state(ctx, community, statements...)
 	return err
 }
 
-// presentAll is what a start does: addresses may have changed.
-func (n *Node) presentAll(communities []Community) {
+// presentAll is what a start does, since addresses may have changed, and a new
+// certificate.
+func (n *Node) presentAll(ctx context.Context, communities []Community) {
 	for _, c := range communities {
-		if err := n.present(n.ctx, c.ID); err != nil && n.ctx.Err() == nil {
+		if err := n.present(ctx, c.ID); err != nil && n.ctx.Err() == nil {
 			n.log.Warn("presence", "err", err)
 		}
 	}

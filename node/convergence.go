@@ -95,6 +95,8 @@ func (n *Node) keepOwn(c *comparison, summaries []protocol.Summary) {
 // numbers what they hold above ours.
 func (n *Node) distance(mine, theirs []protocol.Summary) (behind, ahead int) {
 	shown := map[protocol.ID]protocol.Summary{}
+	red := func(s protocol.Summary) bool { return s.Stream.TLP == protocol.Red } // is in no figure
+	mine, theirs = slices.DeleteFunc(slices.Clone(mine), red), slices.DeleteFunc(slices.Clone(theirs), red)
 	for _, s := range theirs {
 		shown[s.Stream.ID()] = s
 	}

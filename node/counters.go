@@ -1,30 +1,41 @@
 package node
 
 import (
-	"sync"
 	"sync/atomic"
-	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 	libp2p "github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
 // Counters count what happened since the start. Nothing is dropped uncounted.
 type Counters struct {
-	admitted, refused, withheld, equivocations    atomic.Uint64
-	gossipOverflow, overBudget, outsiders         atomic.Uint64
-	unannounced, fetchOverflow, syncOverflow      atomic.Uint64
-	gossipDelivered, gossipDuplicate, gossipBad   atomic.Uint64
-	gossipSendDrop, gossipReadDrop, gossipQueue   atomic.Uint64
-	syncSessions, syncFailures, syncEqual, joined atomic.Uint64
-	unstored                                      atomic.Uint64
-	syncSent, syncReceived, gaps                  atomic.Uint64
-	gossipMetered, mended, dials                  atomic.Uint64
-	datedAhead, laterOverflow, regained           atomic.Uint64
-	budget                                        budget // bulletins of others, by author
-	meter                                         budget // messages, by the neighbour that hands them over
-	pace                                          budget // our own announcements
+	admitted, refused, withheld, equivocations                  atomic.Uint64
+	gossipOverflow, overBudget, outsiders                       atomic.Uint64
+	unannounced, fetchOverflow, syncOverflow                    atomic.Uint64
+	gossipDelivered, gossipDuplicate, gossipBad                 atomic.Uint64
+	gossipSendDrop, gossipReadDrop, gossipQueue                 atomic.Uint64
+	syncSessions, syncFailures, syncEqual, joined               atomic.Uint64
+	unstored                                                    atomic.Uint64
+	syncSent, syncReceived, gaps                                atomic.Uint64
+	gossipMetered, mended, dials                                atomic.Uint64
+	datedAhead, laterOverflow, regained                         atomic.Uint64
+	delivered, unopened, erased                                 atomic.Uint64
+	broken, suspended, streamsRefused, streamPaced, gossipPaced atomic.Uint64
+	strangersShare, overQuota, overHeaders                      atomic.Uint64
+	budget                                                      budget // bulletins of others, by author
+	meter, gossiped, repairs                                    budget // messages, their bytes, and syncs for lost ones, by the neighbour that hands them over
+	opened, streamed, brokenBy                                  budget // streams, bytes on them, and what was broken, by peer
+	pace                                                        budget // our own announcements
+}
+
+// count counts something about a bulletin. What is under RED moves no figure.
+func (c *Counters) count(what *atomic.Uint64, h *protocol.Header) {
+	if h.TLP != protocol.Red {
+		what.Add(1)
+	}
 }
 
 // Counts returns the counters under the names metrics carry.
@@ -39,6 +50,9 @@ func (n *Node) Counts() map[string]uint64 {
 		"gossip_validation_dropped": &c.gossipQueue, "fetch_overflow": &c.fetchOverflow, "sync_overflow": &c.syncOverflow,
 		"sync_sessions": &c.syncSessions, "sync_failures": &c.syncFailures, "sync_equal": &c.syncEqual, "joins": &c.joined, "sync_bytes_sent": &c.syncSent, "sync_bytes_received": &c.syncReceived, "gaps_seen": &c.gaps, "gossip_unstored_batches": &c.unstored, "dials": &c.dials,
 		"dated_ahead": &c.datedAhead, "dated_ahead_overflow": &c.laterOverflow, "own_regained": &c.regained,
+		"delivered": &c.delivered, "sealed_unopened": &c.unopened, "objects_erased": &c.erased,
+		"peer_broken_messages": &c.broken, "peers_suspended": &c.suspended, "streams_refused": &c.streamsRefused, "stream_waits": &c.streamPaced, "gossip_waits": &c.gossipPaced,
+		"strangers_over_share": &c.strangersShare, "bodies_over_quota": &c.overQuota, "headers_over_quota": &c.overHeaders,
 	} {
 		counts[name] = v.Load()
 	}
@@ -48,49 +62,6 @@ func (n *Node) Counts() map[string]uint64 {
 // Queues returns how full the node's queues are.
 func (n *Node) Queues() map[string]int {
 	return map[string]int{"admit": len(n.arrived), "fetch": len(n.fetches), "sync": len(n.syncs), "author": len(n.author.jobs), "dated_ahead": n.later.count()}
-}
-
-// Budgets, in bulletins a second and at once: what one author may have passed
-// on, what we announce ourselves, and what one neighbour may hand us.
-var (
-	authorBudget   = allowance{200, 2000}
-	announceBudget = allowance{200, 2000}
-	neighbourMeter = allowance{1000, 5000}
-)
-
-type allowance struct{ perSecond, burst float64 }
-
-const budgetKeys = 4096 // remembered at a time
-
-// A budget is a token bucket a key. Its zero value is full.
-type budget struct {
-	mu      sync.Mutex
-	buckets map[[32]byte]bucket
-}
-
-type bucket struct {
-	left float64
-	at   time.Time
-}
-
-func (b *budget) take(key [32]byte, r allowance, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.buckets == nil || len(b.buckets) > budgetKeys {
-		b.buckets = map[[32]byte]bucket{}
-	}
-	k, known := b.buckets[key]
-	if !known {
-		k = bucket{r.burst, now}
-	}
-	k.left = min(r.burst, k.left+r.perSecond*now.Sub(k.at).Seconds())
-	k.at = now
-	ok := k.left >= 1
-	if ok {
-		k.left--
-	}
-	b.buckets[key] = k
-	return ok
 }
 
 // A tracer counts what the router does and asks for a sync wherever it lost
@@ -122,7 +93,7 @@ func (t *tracer) ValidateMessage(*pubsub.Message) {}
 func (t *tracer) DeliverMessage(*pubsub.Message) { t.n.counters.gossipDelivered.Add(1) }
 
 // RejectMessage tells messages that were wrong from messages we had no room for.
-func (t *tracer) RejectMessage(_ *pubsub.Message, reason string) {
+func (t *tracer) RejectMessage(m *pubsub.Message, reason string) {
 	switch reason {
 	case pubsub.RejectValidationQueueFull, pubsub.RejectValidationThrottled:
 		t.n.counters.gossipQueue.Add(1)
@@ -130,6 +101,7 @@ func (t *tracer) RejectMessage(_ *pubsub.Message, reason string) {
 	case pubsub.RejectValidationIgnored:
 	default:
 		t.n.counters.gossipBad.Add(1)
+		t.n.broke(m.ReceivedFrom)
 	}
 }
 

@@ -23,12 +23,23 @@ const (
 // A Delivery is what became of one of our bulletins.
 type Delivery struct {
 	Bulletin  protocol.ID   `json:"bulletin"`
-	Community string        `json:"community"`
+	Community string        `json:"community,omitempty"`
+	Audience  string        `json:"audience,omitempty"` // above GREEN
 	Kind      string        `json:"kind"`
 	TLP       protocol.TLP  `json:"tlp"`
 	Issued    time.Time     `json:"issued"`
 	Objects   uint64        `json:"objects"`
-	Peers     []DeliveredTo `json:"peers"` // every node that may have it, by name
+	Peers     []DeliveredTo `json:"peers"`              // every node that may have it, by name
+	Receipts  *Receipts     `json:"receipts,omitempty"` // where nodes sign for it
+}
+
+// Receipts sums up who has signed: above GREEN for the bulletin itself, and for
+// having carried out an erasure.
+type Receipts struct {
+	Signed  int   `json:"signed"`
+	Of      int   `json:"of"`      // nodes that may have it, and clients that signed
+	Offline int   `json:"offline"` // not connected, of those that have not signed
+	Took    int64 `json:"took_ms"` // from its issue to the last receipt
 }
 
 // DeliveredTo is the state of a bulletin at one node.
@@ -36,6 +47,9 @@ type DeliveredTo struct {
 	Org      string        `json:"org"`
 	Node     protocol.Node `json:"node"`
 	State    string        `json:"state"`
+	Signed   *time.Time    `json:"signed,omitempty"`   // its receipt says so, then
+	Client   bool          `json:"client,omitempty"`   // of one of the others, who passed it on
+	Reason   string        `json:"reason,omitempty"`   // why it has not taken it so far
 	Compared *time.Time    `json:"compared,omitempty"` // when it last told us; nil: not since our start
 }
 
@@ -50,27 +64,91 @@ func (n *Node) Delivery(id protocol.ID) (Delivery, error) {
 	if h.Org() != n.cert.Org {
 		return Delivery{}, fmt.Errorf("%w: bulletin %s is of %s: only its author is told where it is held", ErrRefused, id, o.name(h.Org()))
 	}
-	d := Delivery{Bulletin: id, Kind: h.Kind.String(), TLP: h.TLP, Issued: protocol.Time(h.Issued), Objects: h.Count, Peers: []DeliveredTo{}}
+	d := Delivery{Bulletin: id, Kind: h.Kind.String(), TLP: h.TLP, Audience: n.AudienceText(h.Audience), Issued: protocol.Time(h.Issued), Objects: h.Count, Peers: []DeliveredTo{}}
 	if c := o.Communities[h.Community]; c != nil {
 		d.Community = c.Charter.Name
 	}
-	now := time.Now()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	signs := n.signing(id, h)
+	receipts := n.signedFor(id)
 	for node, cert := range o.Nodes {
-		if node == n.cert.Node || !o.MayReceive(h, node, now).Allowed {
+		if node == n.cert.Node || !o.MayReceive(h, node, time.Now()).Allowed {
 			continue
 		}
-		to := DeliveredTo{Org: o.name(cert.Org), Node: node, State: n.delivered(b, node)}
-		if c := n.comparisons[node]; c != nil {
-			to.Compared = &c.at
+		to := DeliveredTo{Org: o.name(cert.Org), Node: node}
+		if r := receipts[node]; r != nil {
+			to.sign(r)
+			delete(receipts, node)
+		} else {
+			n.lastSeen(&to, b, signs)
 		}
+		d.Peers = append(d.Peers, to)
+	}
+	for node, r := range receipts { // of clients, and of nodes that are gone since
+		to := DeliveredTo{Org: o.name(r.Certificate.Org), Node: node, Client: h.TLP == protocol.Amber}
+		to.sign(r)
 		d.Peers = append(d.Peers, to)
 	}
 	slices.SortFunc(d.Peers, func(a, b DeliveredTo) int {
 		return cmp.Or(cmp.Compare(a.Org, b.Org), cmp.Compare(a.Node.String(), b.Node.String()))
 	})
+	if signs {
+		d.sumUp(n)
+	}
 	return d, nil
+}
+
+// signing reports whether nodes sign for a bulletin.
+func (n *Node) signing(id protocol.ID, h *protocol.Header) bool {
+	if h.TLP > protocol.Green {
+		return true
+	}
+	b, _, err := n.store.Bulletin(id)
+	return err == nil && erases(b)
+}
+
+// signedFor returns the receipts of a bulletin by node.
+func (n *Node) signedFor(id protocol.ID) map[protocol.Node]*protocol.Receipt {
+	by := map[protocol.Node]*protocol.Receipt{}
+	for r := range n.receipts(id) {
+		by[r.Certificate.Node] = r
+	}
+	return by
+}
+
+func (to *DeliveredTo) sign(r *protocol.Receipt) {
+	at := protocol.Time(r.At)
+	to.State, to.Signed = r.State.String(), &at
+}
+
+// lastSeen says what is known of a node that has not signed: where it does not
+// sign, what it showed when we last compared.
+func (n *Node) lastSeen(to *DeliveredTo, b *protocol.Bulletin, signs bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if signs {
+		to.State, to.Reason = StateUnknown, n.outbox.reason(to.Node)
+		if n.connected(to.Node) {
+			to.State = StateOffered
+		}
+		return
+	}
+	to.State = n.delivered(b, to.Node)
+	if c := n.comparisons[to.Node]; c != nil {
+		to.Compared = &c.at
+	}
+}
+
+func (d *Delivery) sumUp(n *Node) {
+	d.Receipts = &Receipts{Of: len(d.Peers)}
+	for _, p := range d.Peers {
+		switch {
+		case p.Signed != nil:
+			d.Receipts.Signed++
+			d.Receipts.Took = max(d.Receipts.Took, p.Signed.Sub(d.Issued).Milliseconds())
+		case !n.connected(p.Node):
+			d.Receipts.Offline++
+		}
+	}
 }
 
 // delivered is the state of a bulletin at one node; n.mu is held.

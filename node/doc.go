@@ -11,10 +11,14 @@
 //	convergence, delivery  what others held when last compared, of all and of
 //	         our own word
 //	archive  what an audience may see, written to a medium for an air gap, and
-//	         taken in from one: the way out and in without a connection
+//	         taken in from one: the way out and in without a connection; above
+//	         GREEN it is sealed to each node
 //	join     guests with an invite, and new nodes of members
+//	ownnode  a second node of an organisation, or one with a new key, comes in
+//	renew    certificates are renewed in time, or loaded
 //	integrity  faults in the logs of others are proven, told and answered with
 //	         quarantine; our own goes on in a new epoch after an old backup
+//	revocation  node keys that were ended: what is left standing of their word
 //	later    what is dated ahead waits in memory until its time has come
 //	peers    random connections to members, redialled; names; blocks
 //	door     puts every new outlook in force on topics and connections

@@ -25,6 +25,7 @@ func (n *Node) notifiee() network.Notifiee {
 			n.came(p)
 			switch {
 			case n.gate.member(p):
+				signal(n.outbox.news)
 				if c.Stat().Direction == network.DirOutbound {
 					n.syncSoon(p, 100*time.Millisecond)
 				}
@@ -205,6 +206,19 @@ func (n *Node) left(p peer.ID) {
 	}
 }
 
+// cutOutsiders cuts those off who were members when they came and are none now.
+// The door does the same a moment later, for all other reasons.
+func (n *Node) cutOutsiders() {
+	for _, p := range n.host.Network().Peers() {
+		n.mu.Lock()
+		was := len(n.shared[p]) > 0 && n.joining[p] == 0
+		n.mu.Unlock()
+		if was && !n.gate.member(p) && n.off&guardDoor == 0 {
+			n.cut(p)
+		}
+	}
+}
+
 // cut ends a peer's access at once.
 func (n *Node) cut(p peer.ID) {
 	n.blacklist.bar(p)
@@ -229,7 +243,8 @@ func (n *Node) remember(author protocol.Org, from peer.ID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.strangers[author] == nil {
-		if len(n.strangers) >= maxStrangers {
+		if len(n.strangers) >= maxStrangers || n.strangersBy(from) >= shareOfStrangers {
+			n.counters.strangersShare.Add(1)
 			return
 		}
 		n.strangers[author] = map[peer.ID]bool{}

@@ -119,7 +119,7 @@ func (n *Node) askBodies(ctx context.Context, p peer.ID, ids []protocol.ID) (err
 	if err := c.write(protocol.SyncFrame{Want: &protocol.Want{Bodies: ids}}); err != nil {
 		return err
 	}
-	if _, _, err := n.take(c); err != nil {
+	if _, _, err := n.take(c, len(ids), len(ids)*protocol.MaxFrame); err != nil {
 		return err
 	}
 	return c.write(protocol.SyncFrame{End: &protocol.End{}})

@@ -30,6 +30,8 @@ type Gate struct {
 	guests   map[peer.ID]struct{} // unknown peers that are in
 	invites  bool                 // an invite is open
 	slots    int                  // for guests, while none is
+
+	kept atomic.Pointer[map[peer.ID]time.Time] // suspended, and until when; mu guards changes
 }
 
 // NewGate returns a gate that lets nobody in yet.
@@ -40,13 +42,13 @@ func NewGate() *Gate {
 // member reports whether p may be connected as what it is.
 func (g *Gate) member(p peer.ID) bool {
 	o := g.outlook.Load()
-	return o != nil && o.connect(p).Allowed
+	return o != nil && o.connect(p).Allowed && !g.suspended(p, time.Now())
 }
 
 // blocked reports whether p is known and was turned away: it is no guest either.
 func (g *Gate) blocked(p peer.ID) bool {
 	o := g.outlook.Load()
-	return o == nil || o.connect(p).Rule == "peer-blocked"
+	return o == nil || o.connect(p).Rule == "peer-blocked" || o.connect(p).Rule == "node-revoked" || g.suspended(p, time.Now())
 }
 
 // dialling lets p be dialled although nobody introduced it; the caller ends it.

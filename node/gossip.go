@@ -41,7 +41,7 @@ func (n *Node) startGossip() error {
 	params := pubsub.DefaultGossipSubParams()
 	params.HistoryLength, params.HistoryGossip, params.MaxIHaveLength = 10, 5, 2000
 	n.blacklist = &blacklist{barred: map[peer.ID]struct{}{}}
-	ps, err := pubsub.NewGossipSub(n.ctx, n.host,
+	ps, err := pubsub.NewGossipSub(n.ctx, pacedHost{n.host, n},
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign), pubsub.WithNoAuthor(),
 		pubsub.WithMessageIdFn(messageID),
 		pubsub.WithGossipSubProtocols([]libp2p.ID{protocol.GossipProtocol}, gossipFeature),
@@ -56,7 +56,7 @@ func (n *Node) startGossip() error {
 		pubsub.WithMaxControlMessageSize(64<<10),
 		pubsub.WithPeerOutboundQueueSize(256),
 		pubsub.WithValidateQueueSize(512),
-		pubsub.WithValidateThrottle(256),
+		pubsub.WithValidateThrottle(512),
 		pubsub.WithSeenMessagesTTL(seenTTL),
 		pubsub.WithSeenMessagesStrategy(timecache.Strategy_LastSeen),
 		pubsub.WithPeerScore(scoreParams(), scoreThresholds()),
@@ -92,7 +92,7 @@ func (n *Node) join(community protocol.ID) error {
 	validate := func(ctx context.Context, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
 		return n.validate(community, from, m)
 	}
-	if err := n.pubsub.RegisterTopicValidator(name, validate, pubsub.WithValidatorConcurrency(64), pubsub.WithValidatorTimeout(2*time.Second)); err != nil {
+	if err := n.pubsub.RegisterTopicValidator(name, validate, pubsub.WithValidatorConcurrency(256), pubsub.WithValidatorTimeout(2*time.Second)); err != nil {
 		return fmt.Errorf("topic validator: %w", err)
 	}
 	topic, err := n.pubsub.Join(name)
@@ -124,9 +124,16 @@ func (n *Node) read(sub *pubsub.Subscription) {
 		if !ok || m.ReceivedFrom == n.host.ID() || n.lose != nil && n.lose() {
 			continue
 		}
+		if !n.waiting.add(m.ReceivedFrom, sizeOf(b), waitingBytes) {
+			n.counters.gossipOverflow.Add(1)
+			neighbour, _ := NodeID(m.ReceivedFrom)
+			n.repair(m.ReceivedFrom, neighbour, time.Now())
+			continue
+		}
 		select {
-		case n.arrived <- arrival{b, m.ReceivedFrom}:
+		case n.arrived <- arrival{bulletin: b, from: m.ReceivedFrom}:
 		default:
+			n.waiting.drop(m.ReceivedFrom, sizeOf(b))
 			n.counters.gossipOverflow.Add(1)
 			n.syncAllSoon()
 		}
@@ -161,7 +168,7 @@ func (n *Node) worthPassing(b *protocol.Bulletin, from peer.ID) pubsub.Validatio
 		}
 		return pubsub.ValidationAccept
 	}
-	switch n.look().MayAdmit(&b.Header, now).Outcome {
+	switch n.unlessDisowned(n.look().MayAdmit(&b.Header, now), b).Outcome {
 	case trust.Unknown:
 		n.remember(b.Header.Org(), from)
 		return pubsub.ValidationIgnore
@@ -190,13 +197,21 @@ func (n *Node) inspect(from peer.ID, rpc *pubsub.RPC) error {
 			n.counters.outsiders.Add(1)
 		case !n.counters.meter.take(neighbour, neighbourMeter, now):
 			n.counters.gossipMetered.Add(1)
-			n.syncSoon(from, time.Second)
+			n.repair(from, neighbour, now)
 		default:
 			keep = append(keep, m)
 		}
 	}
 	rpc.Publish = keep
 	return nil
+}
+
+// repair asks a neighbour for what was dropped of its gossip: not for every
+// message, or a flood would fill the queue that others' syncs wait in.
+func (n *Node) repair(p peer.ID, neighbour protocol.Node, now time.Time) {
+	if n.counters.repairs.take(neighbour, repairRate, now) {
+		n.syncSoon(p, time.Second)
+	}
 }
 
 // A filter lets a peer subscribe to the topics it is in, and to no other.

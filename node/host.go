@@ -101,15 +101,39 @@ func multiaddrs(texts []string) ([]ma.Multiaddr, error) {
 	return addrs, nil
 }
 
-// resources bounds connections, streams and memory. libp2p's limits per subnet
-// would bite organisations behind one NAT; those are configured.
+// Limits of one peer on the network. libp2p's own grow with the machine: on a
+// large one a peer may have it hold gigabytes.
+const (
+	peerConns       = 8       // TCP and QUIC, and dials to several addresses at once
+	peerConnsIn     = 4       // that it may open
+	peerStreams     = 64      // that it has open with us
+	peerStreamsOf   = 16      // the same, of any one protocol
+	peerBuffers     = 8 << 20 // bytes received for it and not read yet
+	addrConns       = 16      // from one IPv4 address, unless trusted
+	netConns        = 32      // from one IPv6 /56, unless trusted
+	handshakesIn    = 128     // connections under way whose peer is not known yet
+	handshakesOut   = 128     // the same, dialled: others' cannot use these up
+	handshakeMemory = 32 << 20
+)
+
+// resources bounds connections, streams and memory, of all and of each peer.
+// libp2p's limits per subnet would bite organisations behind one NAT; those are
+// configured.
 func resources(c HostConfig) (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
 	n := rcmgr.LimitVal(2 * c.MaxPeers) // TCP and QUIC
 	system := rcmgr.PartialLimitConfig{System: rcmgr.ResourceLimits{
 		Conns: 2 * n, ConnsInbound: n, ConnsOutbound: n, Streams: 32 * n, StreamsInbound: 16 * n, StreamsOutbound: 16 * n, Memory: 256 << 20,
-	}}
+	}, Transient: rcmgr.ResourceLimits{
+		Conns: handshakesIn + handshakesOut, ConnsInbound: handshakesIn, ConnsOutbound: handshakesOut,
+		Streams: 512, StreamsInbound: 256, StreamsOutbound: 256, Memory: handshakeMemory,
+	}, PeerDefault: rcmgr.ResourceLimits{
+		Conns: peerConns, ConnsInbound: peerConnsIn, ConnsOutbound: peerConns,
+		Streams: 2 * peerStreams, StreamsInbound: peerStreams, StreamsOutbound: peerStreams, Memory: peerBuffers,
+	}, ProtocolPeerDefault: rcmgr.ResourceLimits{
+		Streams: 2 * peerStreamsOf, StreamsInbound: peerStreamsOf, StreamsOutbound: peerStreamsOf, Memory: peerBuffers,
+	}, Conn: rcmgr.ResourceLimits{Memory: peerBuffers}}
 	var v4, v6 []rcmgr.NetworkPrefixLimit
 	var rates []rate.PrefixLimit
 	for _, p := range append(c.Trusted, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")) {
@@ -127,7 +151,7 @@ func resources(c HostConfig) (network.ResourceManager, error) {
 func newResourceManager(limits rcmgr.ConcreteLimitConfig, v4, v6 []rcmgr.NetworkPrefixLimit, rates []rate.PrefixLimit) (network.ResourceManager, error) {
 	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits),
 		rcmgr.WithNetworkPrefixLimit(v4, v6),
-		rcmgr.WithLimitPerSubnet([]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: 16}}, []rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: 32}}),
+		rcmgr.WithLimitPerSubnet([]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: addrConns}}, []rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: netConns}}),
 		rcmgr.WithConnRateLimiters(&rate.Limiter{NetworkPrefixLimits: rates, SubnetRateLimiter: rate.SubnetLimiter{
 			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: rate.Limit{RPS: 1, Burst: 32}}},
 			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: rate.Limit{RPS: 1, Burst: 64}}},

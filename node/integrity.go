@@ -95,6 +95,9 @@ func (n *Node) findFaults(entries []storage.Entry, results []storage.Result) (pr
 	}
 	for i, r := range results {
 		b := entries[i].Bulletin
+		if n.store.Disowned(b.ID()) {
+			continue // not its organisation's fault
+		}
 		if r.Equivocation != nil {
 			n.counters.equivocations.Add(1)
 			proofs = append(proofs, trust.Prove(b, r.Equivocation)...)
@@ -211,11 +214,24 @@ func (n *Node) publishProofs(ctx context.Context) error {
 		e := &protocol.Equivocation{}
 		e.HeaderA, e.SigA = a.HeaderBytes()
 		e.HeaderB, e.SigB = b.HeaderBytes()
-		if _, err := n.state(ctx, p.Community, protocol.Statement{Equivocation: e}); err != nil {
+		if err := n.accuseTo(ctx, &a.Header, protocol.Statement{Equivocation: e}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// accuseTo says a proof to those who may see the headers in it. Those of RED
+// are for few, and each finds the fault for itself.
+func (n *Node) accuseTo(ctx context.Context, h *protocol.Header, s protocol.Statement) error {
+	switch {
+	case h.TLP == protocol.Red:
+		return nil
+	case h.TLP > protocol.Green:
+		return n.stateTo(ctx, h.TLP, h.Audience, s)
+	}
+	_, err := n.state(ctx, h.Community, s)
+	return err
 }
 
 // unsaid returns what to publish. A backdating is not published: whoever holds
@@ -236,10 +252,9 @@ func (n *Node) unsaid() (proofs []trust.Proof) {
 				if p.said != already || told[at] || len(trust.Quarantine([]trust.Proof{p.Proof}, n.known.released)) == 0 {
 					continue
 				}
-				if p.said || p.Fault == trust.Equivocation && o.MaySubmit(protocol.Green, p.Community).Allowed {
-					told[at] = true
-				}
-				if told[at] && !p.said {
+				// Above GREEN one audience is told, so that nobody is made to publish much.
+				may := p.Fault == trust.Equivocation && (p.Community.IsZero() || o.MaySubmit(protocol.Green, p.Community).Allowed)
+				if told[at] = p.said || may; may && !p.said {
 					proofs = append(proofs, p.Proof)
 				}
 			}
@@ -284,6 +299,9 @@ func (n *Node) regain(b *protocol.Bulletin) {
 // alarm says in words that our key is used by another, "" when we know nothing
 // of the kind. It ends with a restart; a proof of it outlives that.
 func (n *Node) alarm() string {
+	if n.revoked() {
+		return revokedText
+	}
 	b := n.author.double.Load()
 	if b == nil {
 		return ""

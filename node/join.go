@@ -90,6 +90,11 @@ func (n *Node) refreshInvites() {
 // serveJoin lets a guest in who holds an invite, or a node that shows a
 // certificate under a member's key.
 func (n *Node) serveJoin(s network.Stream) {
+	if !n.takeStream(s) {
+		s.Reset()
+		return
+	}
+	defer n.leaveStream(s)
 	defer n.welcoming(s.Conn().RemotePeer())()
 	ctx, cancel := context.WithTimeout(n.ctx, guestStay)
 	defer cancel()
@@ -269,6 +274,9 @@ func (n *Node) welcomeNode(ctx context.Context, w io.Writer, community protocol.
 	if _, is := c.Members[cert.Org]; !is {
 		return fmt.Errorf("%w: its organisation is not a member", ErrRefused)
 	}
+	if n.look().RevokedFor(cert.Org, cert.Node) {
+		return fmt.Errorf("%w: its organisation has revoked the node's key", ErrRefused)
+	}
 	if err := n.store.Table(tableCerts).Set(ctx, cert.Node[:], cert.Encode()); err != nil {
 		return err
 	}
@@ -299,38 +307,43 @@ func (n *Node) Join(ctx context.Context, token string) (community protocol.ID, n
 }
 
 func (n *Node) redeem(ctx context.Context, i protocol.Invite) (*protocol.SignedCharter, []*protocol.Bulletin, error) {
-	inviter := PeerID(i.Node)
-	defer n.gate.dialling(inviter)()
-	if err := n.host.Connect(ctx, peer.AddrInfo{ID: inviter, Addrs: parseAddrs(i.Addrs)}); err != nil {
-		return nil, nil, fmt.Errorf("cannot reach %s at %v: %s", i.OrgName, i.Addrs, explain(err.Error()))
+	request := protocol.JoinRequest{Community: i.Community, Secret: i.Secret[:], Certificate: n.certificate(), Name: n.title, Addrs: n.ownAddrs()}
+	return n.askToJoin(ctx, peer.AddrInfo{ID: PeerID(i.Node), Addrs: parseAddrs(i.Addrs)}, i.OrgName, request)
+}
+
+// askToJoin dials a node, which need not know us, makes a request and returns
+// what it hands over. Errors call it by name.
+func (n *Node) askToJoin(ctx context.Context, at peer.AddrInfo, name string, r protocol.JoinRequest) (*protocol.SignedCharter, []*protocol.Bulletin, error) {
+	defer n.gate.dialling(at.ID)()
+	if err := n.host.Connect(ctx, at); err != nil {
+		return nil, nil, fmt.Errorf("cannot reach %s at %v: %s", name, at.Addrs, explain(err.Error()))
 	}
-	s, err := n.host.NewStream(ctx, inviter, protocol.JoinProtocol)
+	s, err := n.host.NewStream(ctx, at.ID, protocol.JoinProtocol)
 	if err != nil {
-		return nil, nil, fmt.Errorf("join stream to %s: %s", i.OrgName, explain(err.Error()))
+		return nil, nil, fmt.Errorf("join stream to %s: %s", name, explain(err.Error()))
 	}
 	defer s.Close()
 	defer context.AfterFunc(ctx, func() { s.Reset() })()
-	request := protocol.JoinRequest{Community: i.Community, Secret: i.Secret[:], Certificate: n.cert, Name: n.title, Addrs: n.ownAddrs()}
-	if err := protocol.WriteFrame(s, request); err != nil {
+	if err := protocol.WriteFrame(s, r); err != nil {
 		return nil, nil, fmt.Errorf("join: %w", err)
 	}
-	return readHandOver(s, i)
+	return readHandOver(s, name, r.Community)
 }
 
-func readHandOver(r io.Reader, i protocol.Invite) (*protocol.SignedCharter, []*protocol.Bulletin, error) {
+func readHandOver(r io.Reader, name string, community protocol.ID) (*protocol.SignedCharter, []*protocol.Bulletin, error) {
 	answer, err := protocol.ReadFrame[protocol.JoinAnswer](r, 2*protocol.MaxCharter)
 	if err != nil {
-		return nil, nil, fmt.Errorf("join: no answer from %s: %w", i.OrgName, err)
+		return nil, nil, fmt.Errorf("join: no answer from %s: %w", name, err)
 	}
 	if answer.Refused != "" {
-		return nil, nil, fmt.Errorf("%w by %s: %s", ErrRefused, i.OrgName, answer.Refused)
+		return nil, nil, fmt.Errorf("%w by %s: %s", ErrRefused, name, answer.Refused)
 	}
 	charter, err := protocol.DecodeCharter(answer.Charter)
 	if err != nil {
 		return nil, nil, err
 	}
-	if charter.ID() != i.Community || answer.Count > maxJoinBulletins {
-		return nil, nil, fmt.Errorf("%w: %s answered for another community", ErrRefused, i.OrgName)
+	if charter.ID() != community || answer.Count > maxJoinBulletins {
+		return nil, nil, fmt.Errorf("%w: %s answered for another community", ErrRefused, name)
 	}
 	var statements []*protocol.Bulletin
 	for range answer.Count {
@@ -342,7 +355,7 @@ func readHandOver(r io.Reader, i protocol.Invite) (*protocol.SignedCharter, []*p
 		if err != nil {
 			return nil, nil, err
 		}
-		if b.Header.Kind == protocol.Statements && b.Header.Community == i.Community {
+		if b.Header.Kind == protocol.Statements && b.Header.Community == community {
 			statements = append(statements, b)
 		}
 	}

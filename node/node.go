@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -27,6 +28,10 @@ const (
 	tableInvites     = "invites"     // SHA-256 of the secret -> invite record
 	tableProofs      = "proofs"      // ids of two headers held that show a fault -> which
 	tableReleased    = "released"    // org -> ids of headers proven bad, and released here
+	tableClients     = "clients"     // org -> nothing: a client of ours
+	tableEntries     = "entries"     // community to come into with a key that is new there -> nothing
+	tableFormer      = "former"      // key this node had before, to be revoked -> nothing
+	tableReceipts    = "receipts"    // bulletin and node -> signed receipt
 )
 
 // Errors that callers tell apart.
@@ -47,8 +52,13 @@ type Config struct {
 	Name        string               // what the organisation calls itself
 	Store       *storage.Store       // closed by whoever opened it, after the node
 	Log         *slog.Logger
-	Connections int           // random member connections per community; 0: 16
-	SyncEvery   time.Duration // 0: a minute
+	Seal        *protocol.SealKey // opens what is sealed for this node; nil: nothing can be, and nothing above GREEN is sent here
+	Connections int               // random member connections per community; 0: 16
+	SyncEvery   time.Duration     // 0: a minute
+	Quota       int64             // bytes of the disk an organisation's objects may take a day, and sixteen times as much at once; 0: 256 MiB
+
+	Keep  func(protocol.Certificate) error // stores a certificate that took the place of Certificate; nil: nowhere
+	Entry *Entry                           // the others do not know Key yet; nil: they do
 
 	off  guard                    // guards that tests switch off to see what another does alone
 	lose func() bool              // tests have gossip lost without anybody noticing
@@ -64,12 +74,18 @@ type Node struct {
 	cert  protocol.Certificate
 	title string
 	store *storage.Store
+	seal  *protocol.SealKey
 	log   *slog.Logger
 	links int
 	every time.Duration
 	off   guard
 	lose  func() bool
 	wall  func(protocol.Node) bool
+	keep  func(protocol.Certificate) error
+
+	renewed  atomic.Pointer[protocol.Certificate] // took cert's place
+	entering atomic.Pointer[[]Entering]           // what is left to do with a new key
+	enter    chan struct{}                        // there is more of it
 
 	mu    sync.Mutex // guards known
 	known knowledge
@@ -79,7 +95,10 @@ type Node struct {
 	topics    map[protocol.ID]*subscription     // mu guards it
 	shared    map[peer.ID][]protocol.ID         // communities shared with each connected peer when it came; mu guards it
 	joining   map[peer.ID]int                   // join streams being answered; mu guards it
-	streams   map[peer.ID]int                   // sync streams being answered; mu guards it
+	streams   map[lane]int                      // streams being answered; mu guards it
+	sessions  map[peer.ID]*conversation         // whose sync session is being answered; mu guards it
+	waiting   ledger                            // bytes of gossip not yet admitted, by neighbour
+	quota     *quota                            // of the disk, by author
 	strangers map[protocol.Org]map[peer.ID]bool // unknown authors and who brought them; mu guards it
 	author    *author
 	counters  Counters
@@ -95,8 +114,11 @@ type Node struct {
 	fetches chan fetch              // bodies to ask for
 	later   *waitlist               // what is dated ahead
 	accused chan struct{}           // proofs may have to be published
-	syncs   chan syncRequest        // sessions to hold soon
-	guests  chan peer.ID            // unknown peers that came in
+	outbox  *outbox                 // what goes to named recipients
+
+	unerased atomic.Bool      // something that was to be erased may be there still
+	syncs    chan syncRequest // sessions to hold soon
+	guests   chan peer.ID     // unknown peers that came in
 
 	ctx    context.Context // ends with Close; for the node's own goroutines only
 	cancel context.CancelFunc
@@ -107,12 +129,12 @@ type Node struct {
 // communities' topics, and begins to connect. The caller calls Close.
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{
-		host: c.Host, gate: c.Gate, key: c.Key, org: c.Org, cert: c.Certificate, title: c.Name, store: c.Store, log: c.Log,
-		links: c.Connections, every: c.SyncEvery, off: c.off, lose: c.lose, wall: c.wall, topics: map[protocol.ID]*subscription{},
-		shared: map[peer.ID][]protocol.ID{}, joining: map[peer.ID]int{}, streams: map[peer.ID]int{}, strangers: map[protocol.Org]map[peer.ID]bool{},
+		host: c.Host, gate: c.Gate, key: c.Key, org: c.Org, cert: c.Certificate, title: c.Name, store: c.Store, seal: c.Seal, log: c.Log,
+		links: c.Connections, every: c.SyncEvery, off: c.off, lose: c.lose, wall: c.wall, keep: c.Keep, enter: make(chan struct{}, 1), topics: map[protocol.ID]*subscription{},
+		shared: map[peer.ID][]protocol.ID{}, joining: map[peer.ID]int{}, streams: map[lane]int{}, sessions: map[peer.ID]*conversation{}, strangers: map[protocol.Org]map[peer.ID]bool{},
 		dials: map[protocol.Node]*dial{}, redial: make(chan struct{}, 1), enforce: make(chan struct{}, 1), arrived: make(chan arrival, 1024), fetches: make(chan fetch, 1024),
 		syncs: make(chan syncRequest, 256), guests: make(chan peer.ID, 64), accused: make(chan struct{}, 1),
-		later: newWaitlist(),
+		later: newWaitlist(), outbox: newOutbox(),
 		known: newKnowledge(), comparisons: map[protocol.Node]*comparison{}, contacts: map[protocol.Node]time.Time{},
 	}
 	if n.links == 0 {
@@ -121,10 +143,11 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if n.every == 0 {
 		n.every = time.Minute
 	}
+	n.quota = newQuota(c.Quota)
 	if err := n.check(c); err != nil {
 		return nil, err
 	}
-	return n, n.start(ctx)
+	return n, n.start(ctx, c)
 }
 
 func (n *Node) check(c Config) error {
@@ -141,7 +164,7 @@ func (n *Node) check(c Config) error {
 	return protocol.CheckName(n.title)
 }
 
-func (n *Node) start(ctx context.Context) error {
+func (n *Node) start(ctx context.Context, c Config) error {
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := n.load(ctx); err != nil {
 		return err
@@ -154,17 +177,24 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	n.host.SetStreamHandler(protocol.JoinProtocol, n.serveJoin)
 	n.host.SetStreamHandler(protocol.SyncProtocol, n.serveSync)
+	n.host.SetStreamHandler(protocol.DeliverProtocol, n.serveDeliver)
 	n.host.Network().Notify(n.notifiee())
 	n.refreshInvites()
 	// Only now may anybody come in: a peer that connects before the router
 	// listens would never be sent anything.
 	n.gate.outlook.Store(n.known.outlook(n.cert))
+	if c.Entry != nil {
+		if err := n.keepEntry(ctx, *c.Entry); err != nil {
+			n.cancel()
+			return err
+		}
+	}
 	n.reportFaults(&outlook{})
-	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.runIntegrity} {
+	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.runQuota, n.runIntegrity, n.runDeliver, n.runRenew, n.runEntry} {
 		n.wg.Go(run)
 	}
 	old := n.Communities() // joining one later says so itself
-	n.wg.Go(func() { n.presentAll(old) })
+	n.wg.Go(func() { n.presentAll(n.ctx, old) })
 	signal(n.enforce)
 	return nil
 }

@@ -23,6 +23,7 @@ type outlook struct {
 	charters map[protocol.ID]*protocol.SignedCharter
 	addrs    map[protocol.Node][]ma.Multiaddr
 	petnames map[protocol.Org]string
+	sealing  map[protocol.Node]sealing
 }
 
 // knowledge is what outlooks are made of. n.mu guards it. Statements are read
@@ -31,11 +32,29 @@ type knowledge struct {
 	lore     map[protocol.ID]*lore
 	proven   map[protocol.Node]protocol.Certificate // the node itself showed it
 	hearsay  map[protocol.Node]protocol.Certificate // an introduction did
+	vouched  map[vouching]protocol.Certificate      // another node of the same organisation did
 	told     map[protocol.Node][]ma.Multiaddr       // addresses told by people and by joins
 	petnames map[protocol.Org]string
 	blocked  map[protocol.Org]bool
 	proofs   map[protocol.Org][]proof              // of faults in its log; see integrity.go
 	released map[protocol.Org]map[protocol.ID]bool // headers proven bad that quarantine no more
+
+	revocations trust.Revocations
+	pending     []revocation           // read, and to be put in force
+	counts      func(protocol.ID) bool // whether a bulletin is held and was not disowned
+	changes     uint64                 // how often something was learnt
+
+	groups   map[protocol.ID]*trust.Group // never changed; a new version makes another
+	clients  map[protocol.Org]bool
+	sealing  map[protocol.Node]sealing // where to seal what only a node may read
+	erasures map[protocol.ID][]erasure // by the bulletin they name
+	read     map[protocol.ID]bool      // bulletins of statements above GREEN
+}
+
+// A vouching is one organisation's word about one node.
+type vouching struct {
+	node protocol.Node
+	org  protocol.Org
 }
 
 // lore is what is known of one community.
@@ -52,13 +71,17 @@ type presence struct {
 	issued uint64
 	said   *protocol.Presence
 	addrs  []ma.Multiaddr
+	key    *protocol.EncryptionKey // said with it
 }
 
 func newKnowledge() knowledge {
 	return knowledge{
-		lore: map[protocol.ID]*lore{}, proven: map[protocol.Node]protocol.Certificate{}, hearsay: map[protocol.Node]protocol.Certificate{},
+		lore: map[protocol.ID]*lore{}, proven: map[protocol.Node]protocol.Certificate{}, hearsay: map[protocol.Node]protocol.Certificate{}, vouched: map[vouching]protocol.Certificate{},
 		told: map[protocol.Node][]ma.Multiaddr{}, petnames: map[protocol.Org]string{}, blocked: map[protocol.Org]bool{},
 		proofs: map[protocol.Org][]proof{}, released: map[protocol.Org]map[protocol.ID]bool{},
+		revocations: trust.Revocations{}, counts: func(protocol.ID) bool { return true },
+		groups: map[protocol.ID]*trust.Group{}, clients: map[protocol.Org]bool{}, sealing: map[protocol.Node]sealing{},
+		erasures: map[protocol.ID][]erasure{}, read: map[protocol.ID]bool{},
 	}
 }
 
@@ -72,8 +95,17 @@ func (k *knowledge) follow(charter *protocol.SignedCharter) {
 // take reads a statements bulletin. Its own certificate is proven: the node
 // signed the header with it. That of an introduction is hearsay: an
 // organisation's key alone made it, and it might name somebody else's node; it
-// stands only until the node itself speaks.
+// stands only until the node itself speaks. So does one that another node of the
+// same organisation shows, but for its end: a node's own word says whose it is,
+// its organisation's how long.
 func (k *knowledge) take(b *protocol.Bulletin) {
+	if !k.counts(b.ID()) {
+		return
+	}
+	if b.Header.TLP > protocol.Green {
+		k.takeNamed(b)
+		return
+	}
 	l := k.lore[b.Header.Community]
 	if l == nil || l.taken[b.ID()] {
 		return
@@ -92,13 +124,29 @@ func (k *knowledge) take(b *protocol.Bulletin) {
 		if s.Introduction != nil {
 			learnCert(k.hearsay, s.Introduction.Certificate)
 		}
+		if s.Revocation != nil {
+			k.takeRevocation(s.Revocation)
+		}
 		if s.Equivocation != nil {
 			k.takeProof(b.Header.Community, s.Equivocation)
+		}
+		if s.Erasure != nil {
+			k.takeErasure(b, s.Erasure)
+		}
+		if s.EncryptionKey != nil {
+			k.takeSealing(b, s.EncryptionKey)
+			if p := l.present[node]; p.issued == b.Header.Issued {
+				p.key = s.EncryptionKey
+				l.present[node] = p
+			}
+		}
+		if s.Presence != nil && s.Presence.Certificate.Node != node && s.Presence.Certificate.Org == b.Header.Org() {
+			k.vouch(s.Presence.Certificate)
 		}
 		if s.Presence != nil && s.Presence.Certificate.Node == node {
 			learnCert(k.proven, s.Presence.Certificate)
 			if b.Header.Issued >= l.present[node].issued {
-				l.present[node] = presence{b.Header.Issued, s.Presence, parseAddrs(s.Presence.Addrs)}
+				l.present[node] = presence{issued: b.Header.Issued, said: s.Presence, addrs: parseAddrs(s.Presence.Addrs)}
 			}
 		}
 	}
@@ -154,13 +202,22 @@ func (k *knowledge) outlook(self protocol.Certificate) *outlook {
 			Nodes:       maps.Clone(k.hearsay),
 			Blocked:     maps.Clone(k.blocked),
 			Quarantined: k.quarantine(),
+			Revocations: maps.Clone(k.revocations),
+			Groups:      maps.Clone(k.groups),
+			Clients:     maps.Clone(k.clients),
 		},
 		topics:   map[string]protocol.ID{},
 		charters: map[protocol.ID]*protocol.SignedCharter{},
 		addrs:    maps.Clone(k.told),
 		petnames: maps.Clone(k.petnames),
+		sealing:  maps.Clone(k.sealing),
 	}
 	maps.Copy(o.Nodes, k.proven)
+	for v, c := range k.vouched {
+		if shown, ok := k.proven[v.node]; !ok || shown.Org == v.org {
+			learnCert(o.Nodes, c)
+		}
+	}
 	o.Nodes[self.Node] = self
 	issued := map[protocol.Node]uint64{}
 	for id, l := range k.lore {
@@ -187,6 +244,14 @@ func learnCert(certs map[protocol.Node]protocol.Certificate, c protocol.Certific
 	}
 }
 
+// vouch keeps an organisation's word about a node that another of its nodes told.
+func (k *knowledge) vouch(c protocol.Certificate) {
+	at := vouching{c.Node, c.Org}
+	if known, ok := k.vouched[at]; !ok || known.NotAfter < c.NotAfter {
+		k.vouched[at] = c
+	}
+}
+
 // parseAddrs drops what is no multiaddr, and a trailing /p2p part.
 func parseAddrs(texts []string) []ma.Multiaddr {
 	var addrs []ma.Multiaddr
@@ -207,10 +272,12 @@ func parseAddrs(texts []string) []ma.Multiaddr {
 func (n *Node) learn(change func(*knowledge)) {
 	n.mu.Lock()
 	change(&n.known)
-	o := n.known.outlook(n.cert)
+	n.known.changes++
+	o := n.known.outlook(n.certificate())
 	n.gate.outlook.Store(o)
 	n.mu.Unlock()
 	signal(n.enforce)
+	signal(n.outbox.news)
 }
 
 // look returns the outlook in force: of nothing, until the node has started.
@@ -221,9 +288,9 @@ func (n *Node) look() *outlook {
 	return &outlook{}
 }
 
-// load reads what is known from the store.
-func (n *Node) load(ctx context.Context) error {
-	k := &n.known
+// recollect reads what is known from the store.
+func (n *Node) recollect(ctx context.Context, k *knowledge) error {
+	k.counts = n.counts
 	for key, value := range n.store.Table(tableCommunities).All() {
 		charter, err := protocol.DecodeCharter(value)
 		if err != nil {
@@ -240,8 +307,16 @@ func (n *Node) load(ctx context.Context) error {
 	for key, value := range n.store.Table(tableAddrs).All() {
 		k.told[protocol.Node(key)] = parseAddrs(strings.Split(string(value), "\n"))
 	}
+	for key := range n.store.Table(tableClients).All() {
+		k.clients[protocol.Org(key)] = true
+	}
 	for _, value := range n.store.Table(tableCerts).All() {
-		if c, err := protocol.DecodeCertificate(value); err == nil {
+		c, err := protocol.DecodeCertificate(value)
+		switch {
+		case err != nil:
+		case c.Org == n.cert.Org:
+			k.vouch(c)
+		default:
 			learnCert(k.proven, c)
 		}
 	}

@@ -120,6 +120,11 @@ func (n *Node) candidates(o *outlook) []protocol.Node {
 		}
 		list = append(list, others[:min(len(others), max(0, n.links-connected))]...)
 	}
+	for node := range o.Nodes { // and whoever is owed something
+		if n.outbox.awaits(node) && o.MayConnect(node, time.Now()).Allowed && !n.connected(node) && len(n.addrsOf(o, node)) > 0 && !slices.Contains(list, node) {
+			list = append(list, node)
+		}
+	}
 	return list
 }
 
@@ -240,7 +245,8 @@ type Peer struct {
 	Failures     int           `json:"failures,omitempty"`
 }
 
-// Peers returns every node known, by name.
+// Peers returns every node known, by name, of one organisation those connected
+// first.
 func (n *Node) Peers() []Peer {
 	o := n.look()
 	var peers []Peer
@@ -251,7 +257,7 @@ func (n *Node) Peers() []Peer {
 		peers = append(peers, n.peer(o, node, cert))
 	}
 	slices.SortFunc(peers, func(a, b Peer) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), strings.Compare(a.Node.String(), b.Node.String()))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), strings.Compare(a.Problem, b.Problem), strings.Compare(a.Node.String(), b.Node.String()))
 	})
 	return peers
 }
@@ -327,17 +333,13 @@ func explain(err string) string {
 }
 
 // AddPeer remembers an address of a node, given as a multiaddr that ends in
-// /p2p/ID, to be dialled if it is a member.
+// /p2p/ID, to be dialled if it is a member, or if this node has yet to come in.
 func (n *Node) AddPeer(ctx context.Context, addr string) error {
-	a, err := ma.NewMultiaddr(addr)
+	node, transport, err := splitPeer(addr)
 	if err != nil {
-		return fmt.Errorf("%w: address %q: %v", ErrUsage, addr, err)
+		return err
 	}
-	transport, id := peer.SplitAddr(a)
-	node, ok := NodeID(id)
-	if !ok || transport == nil {
-		return fmt.Errorf("%w: address %q: it must end in /p2p/ and an Ed25519 peer id", ErrUsage, addr)
-	}
+	defer signal(n.enter)
 	return n.rememberAddrs(ctx, node, []string{transport.String()})
 }
 
@@ -383,8 +385,8 @@ func (n *Node) Name(org protocol.Org) string { return n.look().name(org) }
 
 // SetName gives an organisation a petname, after its fingerprint was compared.
 func (n *Node) SetName(ctx context.Context, org protocol.Org, name string) error {
-	if err := protocol.CheckName(name); err != nil || strings.ContainsAny(name, "@ ") {
-		return fmt.Errorf("%w: name %q: 1 to %d printable characters without blanks and @", ErrUsage, name, protocol.MaxName)
+	if err := protocol.CheckName(name); err != nil || strings.ContainsAny(name, "@/ ") {
+		return fmt.Errorf("%w: name %q: 1 to %d printable characters without blanks, @ and /", ErrUsage, name, protocol.MaxName)
 	}
 	n.mu.Lock()
 	free := n.known.freeName(org, name)

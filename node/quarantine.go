@@ -12,12 +12,16 @@ import (
 	"github.com/tocsin-exchange/tocsin/trust"
 )
 
-// quarantine returns who is to be quarantined by what is known.
+// quarantine returns who is to be quarantined by what is known. What others
+// said with a key that was stolen and revoked shows no fault of its organisation.
 func (k *knowledge) quarantine() map[protocol.Org]trust.Proof {
 	var proofs []trust.Proof
 	for _, list := range k.proofs {
 		for _, p := range list {
-			proofs = append(proofs, p.Proof)
+			_, revoked := k.revocations[trust.NodeKey{Org: p.Org, Node: p.Node}]
+			if !revoked || k.counts(p.Headers[0]) && k.counts(p.Headers[1]) {
+				proofs = append(proofs, p.Proof)
+			}
 		}
 	}
 	return trust.Quarantine(proofs, k.released)

@@ -32,6 +32,9 @@ const (
 // header: whoever wants the body asks us for it. It is a hint: what gossip
 // loses, sync brings.
 func (n *Node) announce(b *protocol.Bulletin) {
+	if b.Header.TLP > protocol.Green || erases(b) {
+		signal(n.outbox.news)
+	}
 	if b.Header.TLP != protocol.Clear && b.Header.TLP != protocol.Green {
 		return
 	}
@@ -57,27 +60,43 @@ func (n *Node) announce(b *protocol.Bulletin) {
 	}
 }
 
-// release returns the bytes of a bulletin for one peer, or nil when it may not
-// have them, or when a body is wanted that is not here.
-func (n *Node) release(id protocol.ID, to peer.ID, body bool) []byte {
+// release returns a bulletin for one peer as a sync stream carries it, or
+// nothing when the peer may not have it, or when a body is wanted that is not
+// here. Above GREEN it is sealed on this road as well.
+func (n *Node) release(id protocol.ID, to peer.ID, body bool) (f protocol.SyncFrame, size int) {
 	b, state, err := n.held(id, body)
-	if err != nil || body && state != storage.Held {
-		return nil
+	if err != nil || body && state != storage.Held || !n.mayRelease(b, to) {
+		return f, 0
 	}
-	return n.releaseTo(b, to)
+	if b.Header.TLP <= protocol.Green {
+		f.Bulletin = b.Wire()
+		return f, len(f.Bulletin)
+	}
+	node, _ := NodeID(to)
+	key, known := n.look().sealing[node]
+	if !known {
+		return f, 0
+	}
+	if f.Sealed, err = protocol.Seal(key.key, b); err != nil {
+		n.log.Warn("seal", "peer", to, "err", err)
+		return f, 0
+	}
+	return f, len(f.Sealed.Text)
 }
 
-func (n *Node) releaseTo(b *protocol.Bulletin, to peer.ID) []byte {
+// mayRelease asks trust whether a peer may have a bulletin now.
+func (n *Node) mayRelease(b *protocol.Bulletin, to peer.ID) bool {
 	node, ok := NodeID(to)
 	if !ok {
-		return nil
+		return false
 	}
-	if v := n.look().MayReceive(&b.Header, node, time.Now()); !v.Allowed && n.off&guardRelease == 0 {
-		n.counters.withheld.Add(1)
+	v := n.look().MayReceive(&b.Header, node, time.Now())
+	if !v.Allowed && n.off&guardRelease == 0 {
+		n.counters.count(&n.counters.withheld, &b.Header)
 		n.log.Debug("withheld", "id", b.ID(), "peer", to, "rule", v.Rule)
-		return nil
+		return false
 	}
-	return b.Wire()
+	return true
 }
 
 func (n *Node) held(id protocol.ID, body bool) (*protocol.Bulletin, storage.BodyState, error) {

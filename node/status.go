@@ -18,13 +18,14 @@ type Identity struct {
 	Fingerprint string        `json:"fingerprint"`
 	Addrs       []string      `json:"addrs"` // with /p2p/, to hand to others
 	Expires     time.Time     `json:"certificate_expires"`
+	Renews      bool          `json:"renews"` // the organisation's key is here: the certificate is renewed by itself
 }
 
 // Identity returns who this node is and where it listens.
 func (n *Node) Identity() Identity {
 	id := Identity{
 		Org: n.title, OrgKey: n.cert.Org, Node: n.host.ID().String(), NodeKey: n.cert.Node,
-		Fingerprint: n.cert.Org.Fingerprint(), Expires: protocol.Time(n.cert.NotAfter), Addrs: []string{},
+		Fingerprint: n.cert.Org.Fingerprint(), Expires: protocol.Time(n.certificate().NotAfter), Renews: n.org != nil, Addrs: []string{},
 	}
 	for _, a := range n.ownAddrs() {
 		id.Addrs = append(id.Addrs, a+"/p2p/"+id.Node)
@@ -81,7 +82,8 @@ type Status struct {
 	Communities []Community       `json:"communities"`
 	Origins     []Origin          `json:"origins"`
 	Quarantined []Quarantine      `json:"quarantined"`
-	Alarm       string            `json:"alarm,omitempty"` // our key is used by somebody else
+	Alarm       string            `json:"alarm,omitempty"`    // our key is used by somebody else
+	Entering    []Entering        `json:"entering,omitempty"` // what a node with a new key has yet to do
 	Convergence []Convergence     `json:"convergence"`
 	Queues      map[string]int    `json:"queues"`
 	Counts      map[string]uint64 `json:"counts"`
@@ -92,7 +94,7 @@ func (n *Node) Status() Status {
 	stats := n.store.Stats()
 	return Status{
 		Org: n.title, Node: n.host.ID().String(), Objects: stats.Live, Claims: stats.Claims, Bulletins: stats.Headers,
-		Position: n.store.Position(), ReadOnly: stats.ReadOnly, Free: stats.Free, Lost: stats.Lost, Damaged: stats.Damaged, Peers: n.Peers(), Communities: n.Communities(), Origins: n.origins(), Quarantined: n.Quarantined(), Alarm: n.alarm(), Convergence: n.Convergence(),
+		Position: n.store.Position(), ReadOnly: stats.ReadOnly, Free: stats.Free, Lost: stats.Lost, Damaged: stats.Damaged, Peers: n.Peers(), Communities: n.Communities(), Origins: n.origins(), Quarantined: n.Quarantined(), Alarm: n.alarm(), Entering: n.Entering(), Convergence: n.Convergence(),
 		Queues: n.Queues(), Counts: n.Counts(),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
@@ -12,7 +13,8 @@ import (
 
 // A Submission is what an analyst or an importer wants said.
 type Submission struct {
-	Community protocol.ID
+	Community protocol.ID          // up to GREEN
+	Audience  []protocol.Recipient // above it
 	TLP       protocol.TLP
 	PAP       protocol.PAP
 	Drafts    []stix.Draft
@@ -35,14 +37,15 @@ type Refusal struct {
 // room for salts and framing.
 const softBody = 640 << 10
 
-// Submit says drafts under one label to one community. Drafts that cannot be
-// said are refused one by one and the rest goes through; an error means that
-// nothing was. When it returns, what was accepted is durable.
+// Submit says drafts under one label to one community, or to the recipients
+// named. Drafts that cannot be said are refused one by one and the rest goes
+// through; an error means that nothing was. When it returns, what was accepted
+// is durable.
 func (n *Node) Submit(ctx context.Context, s Submission) ([]Receipt, []Refusal, error) {
-	if v := n.look().MaySubmit(s.TLP, s.Community); !v.Allowed {
-		return nil, nil, refusal(v)
+	issue, err := n.issue(s)
+	if err != nil {
+		return nil, nil, err
 	}
-	issue := protocol.Header{Kind: protocol.Objects, Community: s.Community, TLP: s.TLP, PAP: s.PAP}
 	var receipts []Receipt
 	var refusals []Refusal
 	var parts []part
@@ -73,6 +76,28 @@ func (n *Node) Submit(ctx context.Context, s Submission) ([]Receipt, []Refusal, 
 		receipts[i].Bulletin = bulletins[places[i]].ID()
 	}
 	return receipts, refusals, nil
+}
+
+// issue says what bulletins a submission becomes, if it may be said at all.
+func (n *Node) issue(s Submission) (protocol.Header, error) {
+	h := protocol.Header{Kind: protocol.Objects, TLP: s.TLP, PAP: s.PAP}
+	if s.TLP <= protocol.Green {
+		if len(s.Audience) > 0 {
+			return h, fmt.Errorf("%w: %s goes to a whole community: to name recipients, label it amber or above", ErrRefused, s.TLP.Label())
+		}
+		h.Community = s.Community
+		if v := n.look().MaySubmit(s.TLP, s.Community); !v.Allowed {
+			return h, refusal(v)
+		}
+		return h, nil
+	}
+	h.Audience = slices.Clone(s.Audience)
+	protocol.SortAudience(h.Audience)
+	h.Audience = slices.Compact(h.Audience)
+	if v := n.look().MaySubmitTo(s.TLP, h.Audience); !v.Allowed {
+		return h, refusal(v)
+	}
+	return h, nil
 }
 
 // finish turns a draft into the object to sign.
@@ -109,7 +134,7 @@ func (n *Node) scope(h protocol.Header) []byte {
 	for _, r := range h.Audience {
 		sum.Write(r.Org[:])
 		sum.Write(r.Group[:])
-		sum.Write([]byte(r.Person))
+		sum.Write([]byte(r.Person)) // versions of a roster are one scope
 		sum.Write([]byte{0})
 	}
 	return sum.Sum(nil)

@@ -22,8 +22,9 @@ const (
 	wantBodies    = 8                // asked for at a time
 	answerHeaders = 256              // sent for one want, then others have their turn
 	answerBytes   = 1 << 20          // the same, in bytes
-	maxSummaries  = 100_000          // of one peer
-	summaryBytes  = 16 << 20         // of one peer's summaries
+	answerSlack   = 4                // times that we take from others
+	maxSummaries  = 16_384           // of one peer
+	summaryBytes  = 4 << 20          // of one peer's summaries
 	maxLacks      = 16               // told to an author at a time
 )
 
@@ -102,11 +103,11 @@ func (n *Node) openSync(ctx context.Context, p peer.ID) (*conversation, error) {
 // serveSync answers: either a session, or single requests for bodies.
 func (n *Node) serveSync(s network.Stream) {
 	p := s.Conn().RemotePeer()
-	if n.off&guardStream == 0 && !n.gate.member(p) || !n.takeStream(p) {
+	if n.off&guardStream == 0 && !n.gate.member(p) || !n.takeStream(s) {
 		s.Reset()
 		return
 	}
-	defer n.leaveStream(p)
+	defer n.leaveStream(s)
 	c := n.newConversation(s)
 	var err error
 	defer func() {
@@ -129,6 +130,11 @@ func (n *Node) serveSync(s network.Stream) {
 		err = fmt.Errorf("%w sync: neither digest nor want", protocol.ErrInvalid)
 		return
 	}
+	leave, err := n.takeSession(c)
+	if err != nil {
+		return
+	}
+	defer leave()
 	var news int
 	if news, err = n.serveSession(c, first); news > 0 {
 		n.spread(p)
@@ -192,7 +198,7 @@ func incomplete(summaries []protocol.Summary) bool {
 // each at a time, so that a flood in one does not keep a trickle in another
 // waiting.
 func (n *Node) pull(c *conversation, mine, theirs []protocol.Summary) (news int, err error) {
-	held := map[protocol.ID]protocol.Summary{}
+	o, held := n.look(), map[protocol.ID]protocol.Summary{}
 	for _, s := range mine {
 		held[s.Stream.ID()] = s
 	}
@@ -200,6 +206,9 @@ func (n *Node) pull(c *conversation, mine, theirs []protocol.Summary) (news int,
 		var turns []protocol.Want
 		for _, s := range theirs {
 			id := s.Stream.ID()
+			if cert, known := o.Nodes[s.Stream.Node]; known && n.quota.shut(cert.Org, time.Now()) {
+				continue
+			}
 			if ranges := protocol.Missing(held[id], s, n.holds); s.Stream.Kind == kind && len(ranges) > 0 {
 				turns = append(turns, protocol.Want{Stream: id, Ranges: ranges})
 			}
@@ -221,7 +230,7 @@ func (n *Node) pullHeaders(c *conversation, turns []protocol.Want) (news int, er
 		if err := c.write(protocol.SyncFrame{Want: &want}); err != nil {
 			return news, err
 		}
-		got, rest, err := n.take(c)
+		got, rest, err := n.take(c, answerSlack*answerHeaders, answerSlack*answerBytes)
 		news += got
 		if err != nil {
 			return news, err
@@ -249,8 +258,9 @@ func shorter(rest, asked []protocol.Range) bool {
 }
 
 // take admits what comes until the list ends, and returns how much of it was
-// new and what of the want is left to ask for.
-func (n *Node) take(c *conversation) (news int, rest []protocol.Range, err error) {
+// new and what of the want is left to ask for. More bulletins than were asked
+// for, or more bytes and one bulletin, are no answer.
+func (n *Node) take(c *conversation, most, mostBytes int) (news int, rest []protocol.Range, err error) {
 	var batch []arrival
 	size := 0
 	flush := func() error {
@@ -265,26 +275,45 @@ func (n *Node) take(c *conversation) (news int, rest []protocol.Range, err error
 			return news, nil, errors.Join(err, flush()) // what came before the cut need not come again
 		case f.End != nil:
 			return news, f.End.Rest, flush()
-		case f.Bulletin == nil:
+		case f.Bulletin == nil && f.Sealed == nil:
 			return news, nil, fmt.Errorf("%w sync: a bulletin was due", protocol.ErrInvalid)
+		case most <= 0 || mostBytes <= 0:
+			return news, nil, errors.Join(fmt.Errorf("%w sync: more than was asked for", protocol.ErrInvalid), flush())
 		}
-		if id, body, err := protocol.Peek(f.Bulletin); err == nil && n.have(id, body) {
-			continue
-		}
-		b, err := protocol.Open(f.Bulletin)
+		b, bytes, err := n.open(f)
+		most, mostBytes = most-1, mostBytes-bytes
 		if errors.Is(err, protocol.ErrUnsupported) { // of a later version: a gap until we are
 			continue
 		}
 		if err != nil {
 			return news, nil, errors.Join(err, flush())
 		}
-		batch, size = append(batch, arrival{b, c.peer}), size+len(f.Bulletin)
+		if b == nil {
+			continue
+		}
+		batch, size = append(batch, arrival{bulletin: b, from: c.peer}), size+bytes
 		if len(batch) >= maxBatch || size > 2<<20 {
 			if err := flush(); err != nil {
 				return news, nil, err
 			}
 		}
 	}
+}
+
+// open verifies the bulletin of a frame; nil for one that would bring nothing.
+func (n *Node) open(f protocol.SyncFrame) (b *protocol.Bulletin, bytes int, err error) {
+	if f.Sealed != nil {
+		if n.have(f.Sealed.Bulletin, true) {
+			return nil, len(f.Sealed.Text), nil
+		}
+		b, err = n.unseal(f.Sealed)
+		return b, len(f.Sealed.Text), err
+	}
+	if id, body, err := protocol.Peek(f.Bulletin); err == nil && n.have(id, body) {
+		return nil, len(f.Bulletin), nil
+	}
+	b, err = protocol.Open(f.Bulletin)
+	return b, len(f.Bulletin), err
 }
 
 // holds reports whether a header is held.
@@ -323,7 +352,7 @@ func (n *Node) pullBodies(c *conversation, theirs []protocol.Summary) (news int,
 			if err := c.write(protocol.SyncFrame{Want: &protocol.Want{Bodies: some}}); err != nil {
 				return news, err
 			}
-			got, _, err := n.take(c)
+			got, _, err := n.take(c, len(some), len(some)*protocol.MaxFrame)
 			news += got
 			if err != nil {
 				return news, err
@@ -354,8 +383,8 @@ func (n *Node) answer(c *conversation) error {
 // more headers than one turn is worth.
 func (n *Node) satisfy(c *conversation, w *protocol.Want) error {
 	for _, id := range w.Bodies {
-		if wire := n.release(id, c.peer, true); wire != nil {
-			if err := c.write(protocol.SyncFrame{Bulletin: wire}); err != nil {
+		if f, size := n.release(id, c.peer, true); size > 0 {
+			if err := c.write(f); err != nil {
 				return err
 			}
 		}
@@ -392,9 +421,9 @@ func (n *Node) sendHeader(c *conversation, b *protocol.Bulletin) (bytes int, err
 	if _, body := n.store.Has(b.ID()); body != storage.Held {
 		whole = false
 	}
-	wire := n.release(b.ID(), c.peer, whole)
-	if wire == nil {
+	f, size := n.release(b.ID(), c.peer, whole)
+	if size == 0 {
 		return 0, nil
 	}
-	return len(wire), c.write(protocol.SyncFrame{Bulletin: wire})
+	return size, c.write(f)
 }

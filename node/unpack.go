@@ -28,8 +28,9 @@ type ArchiveReport struct {
 	Exported    time.Time          `json:"exported"`
 	Since       time.Time          `json:"since,omitzero"`
 	Communities []ArchiveCommunity `json:"communities"`
-	Bulletins   int                `json:"bulletins"` // that verified: new, known or refused
-	New         int                `json:"new"`       // or with a body that was missing
+	Bulletins   int                `json:"bulletins"`         // that verified: new, known or refused
+	ForOthers   int                `json:"sealed_for_others"` // bulletins only other nodes can read, passed over
+	New         int                `json:"new"`               // or with a body that was missing
 	Known       int                `json:"known"`
 	Refused     int                `json:"refused"`
 	Reasons     map[string]int     `json:"reasons,omitempty"` // rules by which bulletins were refused
@@ -94,8 +95,17 @@ type unpacker struct {
 	names        map[protocol.ID]string // by the archive's charters
 	batch        []arrival
 	size         int
-	awaiting     []*protocol.Bulletin // their authors are unknown so far
+	statements   bool      // there are some in the batch
+	awaiting     []waiting // later statements may let them in
 	awaitingSize int
+	unopened     int             // sealed for us, and not opened: damaged, or with another key
+	unopenedAt   []ArchiveDamage // the first of them
+}
+
+// A waiting bulletin may not come in by what is known so far.
+type waiting struct {
+	bulletin *protocol.Bulletin
+	rule     string
 }
 
 func (n *Node) unpacker(h protocol.ArchiveHeader) *unpacker {
@@ -149,6 +159,7 @@ func (u *unpacker) run(ctx context.Context, a *protocol.ArchiveReader) error {
 			return nil
 		case err == io.ErrUnexpectedEOF:
 			u.report.Truncated = true
+			u.blame(false)
 			return nil
 		case errors.Is(err, protocol.ErrInvalid):
 			u.damage(a, err)
@@ -156,18 +167,28 @@ func (u *unpacker) run(ctx context.Context, a *protocol.ArchiveReader) error {
 		case err != nil:
 			return fmt.Errorf("archive, at byte %d: %w", a.Offset(), err)
 		}
-		if f.Charter != nil {
-			u.charter(a, f.Charter)
-		} else if err := u.bulletin(ctx, a, f.Bulletin); err != nil {
+		if err := u.frame(ctx, a, f); err != nil {
 			return err
 		}
 	}
 }
 
+func (u *unpacker) frame(ctx context.Context, a *protocol.ArchiveReader, f protocol.ArchiveFrame) error {
+	switch {
+	case f.Charter != nil:
+		u.charter(a, f.Charter)
+		return nil
+	case f.Sealed != nil:
+		return u.sealed(ctx, a, f.Sealed)
+	}
+	return u.bulletin(ctx, a, f.Bulletin)
+}
+
 // compare holds what came against what the trailer says was exported.
 func (u *unpacker) compare(a *protocol.ArchiveReader) {
-	if n := a.Trailer().Count; n > uint64(u.report.Bulletins) {
-		u.report.Missing = int(min(n-uint64(u.report.Bulletins), 1<<53))
+	u.blame(a.Intact())
+	if n, came := a.Trailer().Count, uint64(u.report.Bulletins+u.report.ForOthers); n > came {
+		u.report.Missing = int(min(n-came, 1<<53))
 	}
 	if !a.Intact() && u.report.Whole() {
 		u.damage(a, errors.New("something was added or exchanged since it was exported"))
@@ -206,34 +227,55 @@ func (u *unpacker) bulletin(ctx context.Context, a *protocol.ArchiveReader, wire
 		return nil
 	}
 	u.report.Bulletins++
+	if b.Header.TLP > protocol.Green {
+		u.refuse("not-sealed", 1)
+		return nil
+	}
 	return u.judge(ctx, b)
 }
 
-// judge sorts a bulletin: known, to be stored, to wait for its author to be
-// introduced, or refused.
+// judge sorts a bulletin: known, to be stored, to wait for statements that may
+// let it in, or refused.
 func (u *unpacker) judge(ctx context.Context, b *protocol.Bulletin) error {
-	v := u.n.look().MayUnpack(&b.Header, time.Now())
-	switch v.Outcome {
-	case trust.Admit, trust.Decline:
+	v := u.ask(b)
+	if v.Outcome != trust.Admit && u.statements && b.Header.Kind == protocol.Objects { // those before it come first
+		if err := u.flush(ctx); err != nil {
+			return err
+		}
+		return u.judge(ctx, b)
+	}
+	switch {
+	case v.Outcome == trust.Admit || v.Outcome == trust.Decline:
 		if u.n.have(b.ID(), b.HasBody()) {
 			u.report.Known++
 			return nil
 		}
-		u.batch, u.size = append(u.batch, arrival{b, u.from}), u.size+int(b.Header.Size)
+		u.batch, u.size = append(u.batch, arrival{bulletin: b, from: u.from}), u.size+int(b.Header.Size)
+		u.statements = u.statements || b.Header.Kind == protocol.Statements
 		if len(u.batch) >= maxBatch || u.size > 2<<20 {
 			return u.flush(ctx)
 		}
-	case trust.Unknown:
+	case v.Outcome == trust.Unknown || v.Outcome == trust.Refuse && toGroup(&b.Header):
 		size := u.awaitingSize + int(b.Header.Size)
 		if len(u.awaiting) >= maxAwaiting || size > maxAwaitingSize {
 			u.refuse(v.Rule, 1)
 			return nil
 		}
-		u.awaiting, u.awaitingSize = append(u.awaiting, b), size
+		u.awaiting, u.awaitingSize = append(u.awaiting, waiting{b, v.Rule}), size
 	default:
 		u.refuse(v.Rule, 1)
 	}
 	return nil
+}
+
+// ask asks trust. A roster that is not known yet says itself whom it is for.
+func (u *unpacker) ask(b *protocol.Bulletin) trust.Admission {
+	o, now := u.n.look(), time.Now()
+	v := o.MayUnpack(&b.Header, now)
+	if v.Outcome == trust.Unknown && b.Header.Kind == protocol.Statements && b.Header.TLP > protocol.Green {
+		v = o.AdmitRoster(b, now)
+	}
+	return v
 }
 
 func (u *unpacker) refuse(rule string, n int) {
@@ -245,18 +287,17 @@ func (u *unpacker) refuse(rule string, n int) {
 
 // flush stores the batch. Where it held statements, whoever waits is judged anew.
 func (u *unpacker) flush(ctx context.Context) error {
-	batch := u.batch
-	u.batch, u.size = nil, 0
+	batch, statements := u.batch, u.statements
+	u.batch, u.size, u.statements = nil, 0, false
 	news, err := u.n.receive(ctx, batch)
 	if err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
-	kept, statements := 0, false
+	kept := 0
 	for _, a := range batch {
 		if held, _ := u.n.store.Has(a.bulletin.ID()); held {
 			kept++
 		}
-		statements = statements || a.bulletin.Header.Kind == protocol.Statements
 	}
 	u.report.New += news
 	u.report.Known += kept - news
@@ -266,22 +307,24 @@ func (u *unpacker) flush(ctx context.Context) error {
 	}
 	again := u.awaiting
 	u.awaiting, u.awaitingSize = nil, 0
-	for _, b := range again {
-		if err := u.judge(ctx, b); err != nil {
+	for _, w := range again {
+		if err := u.judge(ctx, w.bulletin); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settle stores what is left, and refuses whom nobody introduced to the end.
+// settle stores what is left, and refuses what nothing let in to the end.
 func (u *unpacker) settle(ctx context.Context) error {
 	for len(u.batch) > 0 {
 		if err := u.flush(ctx); err != nil {
 			return err
 		}
 	}
-	u.refuse("unknown-author", len(u.awaiting))
+	for _, w := range u.awaiting {
+		u.refuse(w.rule, 1)
+	}
 	u.awaiting = nil
 	return nil
 }

@@ -69,12 +69,12 @@ func TestArchiveRefusals(t *testing.T) {
 		t.Errorf("a list: %v", err)
 	}
 	for _, role := range []Role{Reader, Analyst, Reviewer, Auditor} {
-		if _, err := r.remote(r.token(role, protocol.Green)).ExportArchive(t.Context(), io.Discard, ExportOptions{For: []string{"bank"}}); !hasStatus(err, 403) {
+		if _, err := r.remote(r.token(role, wholeFrom)).ExportArchive(t.Context(), io.Discard, ExportOptions{For: []string{"bank"}}); !hasStatus(err, 403) {
 			t.Errorf("%s exports: %v", role, err)
 		}
 	}
-	if _, err := r.remote(r.token(Operator, protocol.Clear)).ExportArchive(t.Context(), io.Discard, ExportOptions{For: []string{"bank"}}); !hasStatus(err, 403) {
-		t.Errorf("an operator cleared for CLEAR exports: %v", err)
+	if _, err := r.remote(r.token(Operator, protocol.Amber)).ExportArchive(t.Context(), io.Discard, ExportOptions{For: []string{"bank"}}); !hasStatus(err, 403) {
+		t.Errorf("an operator cleared for AMBER exports: %v", err)
 	}
 }
 

@@ -35,7 +35,7 @@ func TestBackupStreams(t *testing.T) {
 	}
 	// A cursor of the store the backup was made of leads nowhere in this one.
 	old, now := newCursors(r.store.ID()), newCursors(s.ID())
-	if _, err := now.position(old.text(r.store.Position()), s); problemOf(err).Status != http.StatusGone {
+	if _, err := now.mark(old.text(mark{index: 1})); problemOf(err).Status != http.StatusGone {
 		t.Fatalf("cursor: %v", err)
 	}
 	// A disk that takes no more is told.

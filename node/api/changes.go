@@ -25,38 +25,39 @@ func watchParams() []param {
 	return []param{{name: "after", about: "cursor; from the beginning when left out; now: what comes from now on"}}
 }
 
-// walk sends every change after a position and returns the position to go on
-// from. A limit of 0 is none.
-func (d *Door) walk(ctx context.Context, who caller, after uint64, limit int, send func(Change)) (uint64, error) {
+// walk sends every change after a spot and returns the spot to go on from. A
+// limit of 0 is none.
+func (d *Door) walk(ctx context.Context, who caller, at spot, limit int, send func(Change)) (spot, error) {
 	store, n := d.node.Store(), d.names()
-	last, sent := max(after, store.Position()), 0
-	for c, err := range store.Changes(after, d.query(who)) {
+	end, sent := store.Position(), 0
+	for c, err := range store.Changes(at.arrival, d.query(who)) {
 		switch {
 		case ctx.Err() != nil:
-			return last, ctx.Err()
+			return at, ctx.Err()
 		case errors.Is(err, storage.ErrDamaged):
 			d.log.Warn("changes: left out until it was fetched again", "err", err)
 			continue
 		case err != nil:
-			return last, err
+			return at, err
 		}
 		op, claim := OpAdd, n.claim(&c.Claim)
 		if c.Removed {
 			op = OpRemove
 		}
-		send(Change{op, d.cursors.text(c.Arrival), &claim})
-		last = max(last, c.Arrival)
+		at = spot{markOf(&c.Claim), c.Arrival}
+		send(Change{op, d.cursors.text(at.mark), &claim})
 		if sent++; sent == limit {
-			return c.Arrival, nil
+			return at, nil
 		}
 	}
-	return last, nil
+	at.arrival = max(at.arrival, end)
+	return at, nil
 }
 
 // serveChanges answers a change a line, and ends with the cursor to go on from.
 func (d *Door) serveChanges(w *answerWriter, req *http.Request) error {
 	q := req.URL.Query()
-	position, err := d.cursors.position(q.Get("after"), d.node.Store())
+	at, err := d.spot(req.Context(), q.Get("after"), w.caller)
 	if err != nil {
 		return err
 	}
@@ -75,15 +76,15 @@ func (d *Door) serveChanges(w *answerWriter, req *http.Request) error {
 	waiting, cancel := context.WithTimeout(req.Context(), time.Duration(wait))
 	defer cancel()
 	for {
-		position, err = d.walk(req.Context(), w.caller, position, limit, func(c Change) { out.send(c); sent++ })
+		at, err = d.walk(req.Context(), w.caller, at, limit, func(c Change) { out.send(c); sent++ })
 		if err != nil {
 			return err
 		}
-		if sent > 0 || d.node.Store().Wait(waiting, position) != nil {
+		if sent > 0 || d.node.Store().Wait(waiting, at.arrival) != nil {
 			break
 		}
 	}
-	out.send(Change{Cursor: d.cursors.text(position)})
+	out.send(Change{Cursor: d.cursor(at, w.caller)})
 	out.flush()
 	return nil
 }
@@ -107,7 +108,7 @@ func (d *Door) serveWatch(w *answerWriter, req *http.Request) error {
 	if last := req.Header.Get("Last-Event-ID"); last != "" { // a browser's reconnection
 		after = last
 	}
-	position, err := d.cursors.position(after, d.node.Store())
+	at, err := d.spot(req.Context(), after, w.caller)
 	if err != nil {
 		return err
 	}
@@ -115,15 +116,21 @@ func (d *Door) serveWatch(w *answerWriter, req *http.Request) error {
 	out := newLines(w)
 	out.buf.WriteString(": what comes is an event of its own; the id is the cursor to go on from\n\n")
 	out.flush()
-	for out.err == nil {
-		position, err = d.walk(req.Context(), w.caller, position, 0, func(c Change) {
+	for beat := time.Now().Add(heartbeat); out.err == nil; {
+		sent := false
+		at, err = d.walk(req.Context(), w.caller, at, 0, func(c Change) {
 			out.sendWith("id: "+c.Cursor+"\nevent: "+c.Op+"\ndata: ", c, "\n\n")
+			sent = true
 		})
 		if err != nil {
 			return err
 		}
-		out.flush()
-		if err := d.waitForMore(w, req, out, position); err != nil {
+		if sent {
+			d.cursor(at, w.caller) // for when it comes back
+			out.flush()
+			beat = time.Now().Add(heartbeat)
+		}
+		if beat, err = d.waitForMore(w, req, out, at.arrival, beat); err != nil {
 			return nil // it is over, in good order
 		}
 	}
@@ -131,23 +138,27 @@ func (d *Door) serveWatch(w *answerWriter, req *http.Request) error {
 }
 
 // waitForMore waits for news, beating its heart, and checks now and then that
-// the caller is still let in.
-func (d *Door) waitForMore(w *answerWriter, req *http.Request, out *lines, position uint64) error {
+// the caller is still let in. The beats keep time with what the caller was sent:
+// news that it may not see delays none. It returns when the next is due.
+func (d *Door) waitForMore(w *answerWriter, req *http.Request, out *lines, arrival uint64, beat time.Time) (time.Time, error) {
 	for out.err == nil {
-		ctx, cancel := context.WithTimeout(req.Context(), heartbeat)
-		err := d.node.Store().Wait(ctx, position)
+		if !time.Now().Before(beat) {
+			out.buf.WriteString(":\n\n")
+			out.flush()
+			beat = beat.Add(heartbeat)
+		}
+		ctx, cancel := context.WithDeadline(req.Context(), beat)
+		err := d.node.Store().Wait(ctx, arrival)
 		cancel()
 		if who, bad := w.who(req); bad != nil || who != w.caller {
-			return errors.New("the token was ended")
+			return beat, errors.New("the token was ended")
 		}
 		if err == nil {
-			return nil
+			return beat, nil
 		}
 		if req.Context().Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return err
+			return beat, err
 		}
-		out.buf.WriteString(":\n\n")
-		out.flush()
 	}
-	return out.err
+	return beat, out.err
 }

@@ -123,6 +123,11 @@ func (c *Client) Join(ctx context.Context, token string) (CommunityAnswer, error
 	return call[CommunityAnswer](ctx, c, "POST", "/v1/join", JoinRequest{token})
 }
 
+// LoadCertificate loads a certificate of the node's organisation.
+func (c *Client) LoadCertificate(ctx context.Context, r CertificateRequest) (CertificateAnswer, error) {
+	return call[CertificateAnswer](ctx, c, "POST", "/v1/certificates", r)
+}
+
 // Peers returns the nodes the node knows.
 func (c *Client) Peers(ctx context.Context) ([]node.Peer, error) {
 	answer, err := call[PeersAnswer](ctx, c, "GET", "/v1/peers", nil)
@@ -158,6 +163,52 @@ func (c *Client) ReleasePeer(ctx context.Context, org string) error {
 // the answer says whether more founders must sign.
 func (c *Client) RemovePeer(ctx context.Context, org string, r RemoveRequest) (RemoveAnswer, error) {
 	return call[RemoveAnswer](ctx, c, "POST", "/v1/peers/"+url.PathEscape(org)+"/remove", r)
+}
+
+// RevokeNode ends the key of a node of our organisation.
+func (c *Client) RevokeNode(ctx context.Context, r RevokeRequest) (RevokeAnswer, error) {
+	return call[RevokeAnswer](ctx, c, "POST", "/v1/revocations", r)
+}
+
+// Groups returns the sharing groups the node knows.
+func (c *Client) Groups(ctx context.Context) ([]node.Group, error) {
+	return call[[]node.Group](ctx, c, "GET", "/v1/groups", nil)
+}
+
+// CreateGroup founds a sharing group.
+func (c *Client) CreateGroup(ctx context.Context, r GroupRequest) (node.Group, error) {
+	return call[node.Group](ctx, c, "POST", "/v1/groups", r)
+}
+
+// ChangeGroup says the next version of a sharing group of ours.
+func (c *Client) ChangeGroup(ctx context.Context, r RosterRequest) (node.Group, error) {
+	return call[node.Group](ctx, c, "POST", "/v1/rosters", r)
+}
+
+// Clients returns the names of our clients.
+func (c *Client) Clients(ctx context.Context) ([]string, error) {
+	return call[[]string](ctx, c, "GET", "/v1/clients", nil)
+}
+
+// ChangeClient declares a client, or ends that.
+func (c *Client) ChangeClient(ctx context.Context, r ClientRequest) error {
+	_, err := call[nothing](ctx, c, "POST", "/v1/clients", r)
+	return err
+}
+
+// Who says who would get something; the query is that of GET /v1/who.
+func (c *Client) Who(ctx context.Context, q url.Values) (WhoAnswer, error) {
+	return call[WhoAnswer](ctx, c, "GET", "/v1/who?"+q.Encode(), nil)
+}
+
+// Revoke takes back what we said.
+func (c *Client) Revoke(ctx context.Context, r TakeBackRequest) (TakeBackAnswer, error) {
+	return call[TakeBackAnswer](ctx, c, "POST", "/v1/revoke", r)
+}
+
+// Erase has every holder destroy what we said.
+func (c *Client) Erase(ctx context.Context, r TakeBackRequest) (TakeBackAnswer, error) {
+	return call[TakeBackAnswer](ctx, c, "POST", "/v1/erase", r)
 }
 
 // CreateToken makes a bearer token; local socket only, as the two below.

@@ -66,6 +66,10 @@ func (o ImportOptions) query() (url.Values, error) {
 	set(q, "name", o.Name)
 	set(q, "format", string(o.Format))
 	set(q, "community", o.Community)
+	set(q, "group", o.Group)
+	if len(o.To) > 0 {
+		q["to"] = o.To
+	}
 	set(q, "column", o.Column)
 	set(q, "description", o.Description)
 	if o.Context {

@@ -1,64 +1,197 @@
 package api
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"time"
 
+	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
-// cursors writes and reads positions in a store's order of arrival. A cursor
-// is one block of AES over a version, the store's mark and the position: what
-// another store wrote, or nobody, does not decrypt to the mark, and nobody can
-// count by cursors what lies between two claims it may see.
-type cursors struct {
-	block cipher.Block
-	mark  [7]byte // of the store
+// A mark is the last change that a caller was given, by what it is and not by
+// where it lies in the store: numbers there count what the caller may not see.
+// The zero value is the beginning.
+type mark struct {
+	bulletin protocol.ID
+	index    uint16 // of the object
+	received uint64 // Unix milliseconds; another when a lost body came anew
 }
 
-const cursorVersion = 1
+const markSize = 32 + 2 + 8
+
+func markOf(c *storage.Claim) mark {
+	return mark{c.Bulletin, uint16(c.Index), protocol.Millis(c.Received)}
+}
+
+// A spot is where a caller is: its mark, and the arrival up to which the store
+// has nothing more for it.
+type spot struct {
+	mark
+	arrival uint64
+}
+
+// A reach is whose spot is remembered.
+type reach struct {
+	mark
+	reader trust.Reader
+}
+
+// maxReaches is how many spots are remembered. A cursor that is not among them,
+// after a restart at the latest, costs a walk over what arrived before it.
+const maxReaches = 4096
+
+// cursors writes and reads marks under the key of one store. The text is the
+// mark encrypted under a tag of itself: equal for equal marks, of no meaning to
+// anybody else, and not to be made up.
+type cursors struct {
+	block cipher.Block
+	key   [32]byte // of the tag
+}
+
+const (
+	cursorTag   = 16
+	firstCursor = 16 // bytes of those of the first version, which lead nowhere
+)
 
 func newCursors(storeID string) cursors {
-	sum := sha256.Sum256([]byte("tocsin cursor v1\x00" + storeID))
+	sum := sha256.Sum256([]byte("tocsin cursor v2\x00" + storeID))
 	block, err := aes.NewCipher(sum[:16])
 	if err != nil {
 		panic(err) // the key has 16 bytes
 	}
-	return cursors{block, [7]byte(sum[16:])}
+	return cursors{block, sha256.Sum256(sum[16:])}
 }
 
-func (c cursors) text(position uint64) string {
-	var b [16]byte
-	b[0] = cursorVersion
-	copy(b[1:], c.mark[:])
-	binary.BigEndian.PutUint64(b[8:], position)
-	c.block.Encrypt(b[:], b[:])
-	return base64.RawURLEncoding.EncodeToString(b[:])
+func (c cursors) tag(plain []byte) []byte {
+	mac := hmac.New(sha256.New, c.key[:])
+	mac.Write(plain)
+	return mac.Sum(nil)[:cursorTag]
 }
 
-// position reads a cursor; "" is the beginning and "now" the end.
-func (c cursors) position(text string, store *storage.Store) (uint64, error) {
+func (c cursors) text(p mark) string {
+	b := append(make([]byte, 0, cursorTag+markSize), make([]byte, cursorTag)...)
+	b = append(b, p.bulletin[:]...)
+	b = binary.BigEndian.AppendUint16(b, p.index)
+	b = binary.BigEndian.AppendUint64(b, p.received)
+	copy(b, c.tag(b[cursorTag:]))
+	cipher.NewCTR(c.block, b[:cursorTag]).XORKeyStream(b[cursorTag:], b[cursorTag:])
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// mark reads what text wrote.
+func (c cursors) mark(text string) (p mark, err error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) != cursorTag+markSize && len(b) != firstCursor {
+		return p, kindUsage.problem(fmt.Sprintf("cursor %q: it is damaged", shown(text)), "copy it again, or begin without one")
+	}
+	foreign := kindCursor.problem("the cursor is not of this node's store, or from before it was set up anew", "begin again without a cursor")
+	if len(b) != cursorTag+markSize {
+		return p, foreign
+	}
+	tag, plain := b[:cursorTag], b[cursorTag:]
+	cipher.NewCTR(c.block, tag).XORKeyStream(plain, plain)
+	if !hmac.Equal(tag, c.tag(plain)) {
+		return p, foreign
+	}
+	copy(p.bulletin[:], plain)
+	p.index = binary.BigEndian.Uint16(plain[32:])
+	p.received = binary.BigEndian.Uint64(plain[34:])
+	return p, nil
+}
+
+// spot finds where a cursor leads for a caller; "" is the beginning and "now"
+// the end.
+func (d *Door) spot(ctx context.Context, text string, who caller) (spot, error) {
 	switch text {
 	case "":
-		return 0, nil
+		return spot{}, nil
 	case "now":
-		return store.Position(), nil
+		return d.end(who)
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != 16 {
-		return 0, kindUsage.problem(fmt.Sprintf("cursor %q: it is damaged", shown(text)), "copy it again, or begin without one")
+	p, err := d.cursors.mark(text)
+	if err != nil {
+		return spot{}, err
 	}
-	c.block.Decrypt(b, b)
-	position := binary.BigEndian.Uint64(b[8:])
-	switch {
-	case b[0] != cursorVersion || [7]byte(b[1:]) != c.mark:
-		return 0, kindCursor.problem("the cursor is not of this node's store, or from before it was set up anew", "begin again without a cursor")
-	case position > store.Position():
-		return 0, kindCursor.problem("the cursor is ahead of this node's store, which was restored from a backup", "begin again without a cursor")
+	if arrival, known := d.looked.Get(reach{p, who.reader}); known {
+		return spot{p, arrival}, nil
 	}
-	return position, nil
+	if p == (mark{}) {
+		return spot{}, nil
+	}
+	arrival, err := d.arrival(ctx, p)
+	return spot{p, arrival}, err
+}
+
+// cursor writes a spot for a caller, and remembers it.
+func (d *Door) cursor(at spot, who caller) string {
+	d.looked.Add(reach{at.mark, who.reader}, at.arrival)
+	return d.cursors.text(at.mark)
+}
+
+// arrival walks through the store to where a mark lies. What has left the
+// store since, or came anew, is nowhere.
+func (d *Door) arrival(ctx context.Context, p mark) (uint64, error) {
+	gone := kindCursor.problem("the cursor is too old: what it stands at has left this node's store, or came anew", "begin again without a cursor")
+	b, state, err := d.node.Store().Header(p.bulletin)
+	if err != nil || state != storage.Held {
+		return 0, gone
+	}
+	same := func(h *protocol.Header) bool {
+		return h.Certificate.Node == b.Header.Certificate.Node && h.Position() == b.Header.Position() && h.Root == b.Header.Root
+	}
+	everything := time.Time{}.Add(1) // nothing had expired then
+	for c, err := range d.node.Store().Changes(0, storage.Query{Now: everything, Visible: same}) {
+		switch {
+		case ctx.Err() != nil:
+			return 0, ctx.Err()
+		case err != nil || c.Claim.Bulletin != p.bulletin:
+			continue
+		case protocol.Millis(c.Claim.Received) != p.received:
+			return 0, gone
+		}
+		return c.Arrival - uint64(c.Claim.Index) + uint64(p.index), nil
+	}
+	return 0, gone
+}
+
+// end is the spot behind all that a caller may see now. It looks back from the
+// newest arrival, further each time, for the last bulletin shown to it.
+func (d *Door) end(who caller) (spot, error) {
+	store, q := d.node.Store(), d.query(who)
+	end := store.Position()
+	var last *protocol.Header
+	visible := q.Visible
+	q.Visible = func(h *protocol.Header) bool {
+		if visible(h) {
+			last = h
+		}
+		return false // whose objects need not be read
+	}
+	for back := uint64(256 * protocol.MaxObjects); last == nil; back *= 8 {
+		from := end - min(back, end)
+		for range store.Changes(from, q) {
+		}
+		if from == 0 {
+			break
+		}
+	}
+	at := spot{arrival: store.Position()} // what came meanwhile came before now
+	if last == nil {
+		return at, nil
+	}
+	id, held := store.At(last.Stream().ID(), last.Position())
+	receipt, err := store.Receipt(id)
+	if !held || err != nil {
+		return at, err
+	}
+	at.mark = mark{id, uint16(last.Count - 1), receipt.Received}
+	return at, nil
 }

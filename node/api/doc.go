@@ -4,9 +4,9 @@
 // # Two sides
 //
 // [Door.Local] is for the Unix socket, whose listener lets in the node's own
-// user and root only: the caller is the operator. [Door.Remote] is for TCP:
-// every route but /healthz and /readyz wants a bearer token, which carries a
-// role and a clearance.
+// user and root only: the caller is the operator, or, where it shows a token,
+// whom that is for. [Door.Remote] is for TCP: every route but /healthz and
+// /readyz wants a bearer token, which carries a role and what it may see.
 //
 //	role      answers and state   say things   see its health   operate it
 //	reader           x
@@ -15,9 +15,24 @@
 //	auditor          x                                x
 //	operator         x                x               x               x
 //
-// A clearance is the strictest TLP label the bearer may see. What lies above
-// it is filtered before anything is computed, so that no count, page or cursor
-// shows that it is there. Tokens are made and ended over the local socket only.
+// Tokens are made and ended over the local socket only.
+//
+// # What a caller may see
+//
+// A token has a clearance, the strictest TLP label its bearer may see (green
+// where nothing was asked for), a strictest PAP level (amber; what states none
+// passes), and perhaps a person. RED is shown to the persons it names at our
+// organisation and to nobody else. The operator at the socket may see all but
+// RED. [trust.MayShow] decides, before anything is computed: a store that holds
+// what a caller may not see answers it byte for byte as one that never held it,
+// in bodies, counts, headers, pages, cursors and errors. How long an answer
+// takes is not part of that.
+//
+// Figures about the whole store (status, doctor, metrics, archives) are for
+// those cleared for AMBER+STRICT and every PAP level, and count nothing that is
+// under RED; sizes in bytes are of everything, in whole MiB. A backup and a check
+// of the store read its files as they are, RED included, and are for the socket
+// alone: whoever gets there could read the files.
 //
 // # Routes
 //
@@ -44,7 +59,14 @@
 //
 // # Cursors
 //
-// A cursor is opaque and good for one store: another node's, or one that is
-// ahead of the store because that was restored from a backup, is answered with
-// 410, and the caller begins again without one.
+// A cursor stands at the last change its caller was given, by what that is: the
+// bulletin, the object, the time it came. It has no number that would count what
+// the caller may not see, and moves with nothing but what the caller is given. It
+// is encrypted under the store's id, and equal wherever it stands at the same.
+//
+// The door remembers where the last 4,096 cursors lead. Any other, as after a
+// restart, is found by a walk over the bulletins that came before it. A cursor of
+// another node or of a store set up anew is answered with 410, and so is one whose
+// bulletin was swept, or lost and fetched again, since the door forgot it: the
+// caller begins again without one.
 package api

@@ -15,14 +15,21 @@ const certificateSoon = 30 * 24 * time.Hour
 
 // doctor says in words how the node is, one thing at a time.
 func (d *Door) doctor(context.Context) (DoctorAnswer, error) {
-	s, id := d.node.Status(), d.node.Identity()
-	checks := []Check{d.checkStore(), checkCommunities(s), checkListening(id), checkCertificate(id, time.Now()), checkClock(s, time.Now())}
+	s, err := d.statusWithoutRed()
+	if err != nil {
+		return DoctorAnswer{}, err
+	}
+	id := d.node.Identity()
+	checks := []Check{d.checkStore(s), checkCommunities(s), checkListening(id), checkCertificate(id, time.Now()), checkClock(s, time.Now())}
+	for _, e := range s.Entering {
+		checks = append(checks, Check{"entry", false, e.Problem, "it is tried again every few minutes"})
+	}
 	checks = append(checks, checkPeers(s)...)
 	checks = append(checks, checkLogs(s)...)
 	return DoctorAnswer{append(checks, checkGaps(s), checkDrops(s))}, nil
 }
 
-func (d *Door) checkStore() Check {
+func (d *Door) checkStore(s node.Status) Check {
 	select {
 	case <-d.node.Store().Failed():
 		return Check{"store", false, "the disk has failed: nothing is taken in any more", "look at the log and at the disk, then start the node again"}
@@ -37,7 +44,7 @@ func (d *Door) checkStore() Check {
 	case st.Damaged > 0:
 		return Check{"store", false, fmt.Sprintf("%d records are damaged on the disk", st.Damaged), "they are fetched from peers again; look at the disk"}
 	}
-	return Check{"store", true, fmt.Sprintf("%d bulletins, %d MiB on the disk", st.Headers, st.DiskBytes>>20), ""}
+	return Check{"store", true, fmt.Sprintf("%d bulletins, %d MiB on the disk", s.Bulletins, st.DiskBytes>>20), ""}
 }
 
 func checkCommunities(s node.Status) Check {
@@ -80,12 +87,15 @@ func loopbackAddr(multiaddr string) bool {
 }
 
 func checkCertificate(id node.Identity, now time.Time) Check {
-	until := id.Expires.UTC().Format(time.DateOnly)
+	until, hint := id.Expires.UTC().Format(time.DateOnly), "`tocsin certify "+id.Node+"` where org.key is, then `tocsin key load FILE` here"
+	if id.Renews {
+		hint = "it is renewed by itself, since org.key is here: the log says why it was not"
+	}
 	switch left := id.Expires.Sub(now); {
 	case left <= 0:
-		return Check{"certificate", false, "the node's certificate ended on " + until + ": no other node accepts this one", "start the node with the organisation's key present: it renews the certificate"}
+		return Check{"certificate", false, "the node's certificate ended on " + until + ": no other node accepts this one", hint}
 	case left < certificateSoon:
-		return Check{"certificate", false, "the node's certificate ends on " + until, "start the node with the organisation's key present: it renews the certificate"}
+		return Check{"certificate", false, "the node's certificate ends on " + until, hint}
 	}
 	return Check{"certificate", true, "valid until " + until, ""}
 }

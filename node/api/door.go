@@ -6,8 +6,11 @@ import (
 	"runtime/debug"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // Config is what a door is made of.
@@ -25,6 +28,7 @@ type Door struct {
 	log     *slog.Logger
 	origin  *http.CrossOriginProtection
 	cursors cursors
+	looked  *lru.Cache[reach, uint64] // how far the store was looked through behind a mark
 	metrics *metrics
 	routes  []route
 	mux     *http.ServeMux // finds the route; what it serves is in routes
@@ -35,6 +39,10 @@ func New(c Config) *Door {
 	d := &Door{
 		node: c.Node, log: c.Log, hosts: map[string]bool{}, origin: http.NewCrossOriginProtection(),
 		cursors: newCursors(c.Node.Store().ID()), mux: http.NewServeMux(),
+	}
+	var err error
+	if d.looked, err = lru.New[reach, uint64](maxReaches); err != nil {
+		panic(err) // the size is above zero
 	}
 	for _, h := range c.Hosts {
 		d.hosts[hostName(h)] = true
@@ -49,10 +57,18 @@ func New(c Config) *Door {
 }
 
 // Local is the handler for the local socket: whoever gets there is the
-// operator.
+// operator, unless it shows a token, and then it is who that token is for. The
+// operator may see all but RED, which is for the persons it names.
 func (d *Door) Local() http.Handler {
-	operator := caller{role: Operator, clearance: protocol.Red, local: true}
-	return d.handler(func(*http.Request) (caller, error) { return operator, nil })
+	operator := caller{role: Operator, reader: trust.Reader{Clearance: protocol.AmberStrict, PAP: protocol.PAPRed}, local: true}
+	return d.handler(func(req *http.Request) (caller, error) {
+		if _, shown := req.Header["Authorization"]; !shown {
+			return operator, nil
+		}
+		who, err := d.bearer(req)
+		who.local = true
+		return who, err
+	})
 }
 
 // Remote is the handler for TCP: a bearer token says who the caller is.

@@ -33,8 +33,14 @@ func newRig(t testing.TB, org string) *rig {
 	t.Helper()
 	_, orgKey, _ := ed25519.GenerateKey(nil)
 	_, key, _ := ed25519.GenerateKey(nil)
+	return rigIn(t, t.TempDir(), org, orgKey, key)
+}
+
+// rigIn is a rig whose store is in a directory.
+func rigIn(t testing.TB, dir, org string, orgKey, key ed25519.PrivateKey) *rig {
+	t.Helper()
 	log := &bytes.Buffer{}
-	store, err := storage.Open(t.TempDir(), storage.Options{Small: true, Log: slog.New(slog.DiscardHandler)})
+	store, err := storage.Open(dir, storage.Options{Small: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +91,7 @@ func (r *rig) say(label protocol.TLP, values ...string) SubmitAnswer {
 // token makes a token.
 func (r *rig) token(role Role, clearance protocol.TLP) string {
 	r.t.Helper()
-	answer, err := r.CreateToken(r.t.Context(), TokenRequest{Role: role, Clearance: clearance})
+	answer, err := r.CreateToken(r.t.Context(), TokenRequest{Role: role, Clearance: clearance, PAP: protocol.PAPRed})
 	r.check(err)
 	return answer.Secret
 }
@@ -172,7 +178,7 @@ func TestGuardsOnEveryRoute(t *testing.T) {
 	remote := r.door.Remote()
 	tokens := map[Role]string{}
 	for _, role := range roles() {
-		tokens[role] = r.token(role, protocol.Green)
+		tokens[role] = r.token(role, wholeFrom)
 	}
 	operator := "Bearer " + tokens[Operator]
 	for i := range r.door.routes {

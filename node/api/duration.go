@@ -8,16 +8,23 @@ import (
 )
 
 // A Duration is a length of time as the door's JSON and flags carry it: "30d",
-// "12h", "90m", "1d12h". A day is 24 hours.
+// "12h", "90m", "1d12h". A day is 24 hours; "1y" is 365 days.
 type Duration time.Duration
 
 // maxDays keeps a length of time far from where arithmetic with it overflows.
 const maxDays = 36500
 
-// ParseDuration reads what [Duration] describes: what [time.ParseDuration]
-// reads, with an optional whole number of days in front. It is never negative
+// ParseDuration reads what [Duration] describes: a whole number of years, or
+// what [time.ParseDuration] reads, with an optional whole number of days in front. It is never negative
 // and at most 100 years.
 func ParseDuration(s string) (time.Duration, error) {
+	if years, ok := strings.CutSuffix(s, "y"); ok {
+		n, err := strconv.ParseUint(years, 10, 32)
+		if err != nil || n > maxDays/365 {
+			return 0, fmt.Errorf("duration %q: a whole number of years, at most %d", s, maxDays/365)
+		}
+		return time.Duration(n) * 365 * 24 * time.Hour, nil
+	}
 	days, rest, found := strings.Cut(s, "d")
 	if !found {
 		days, rest = "0", s

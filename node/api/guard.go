@@ -14,20 +14,30 @@ import (
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // A caller is who makes a request.
 type caller struct {
-	role      Role
-	clearance protocol.TLP // the strictest label it may see
-	local     bool
-	nobody    bool // showed no token
+	role   Role
+	reader trust.Reader
+	local  bool // came by the local socket
+	nobody bool // showed no token that is in force
 }
 
-// heldUpTo is the strictest label this version lets into a store (package
-// trust: those above have no road yet). Figures about the whole store are for
-// callers cleared for all that it may hold, whether it holds it or not.
-const heldUpTo = protocol.Green
+// wholeFrom is the clearance from which on figures about the whole store are
+// shown, to those who may see every PAP level: they count all labels but RED,
+// whether the store holds any or not.
+const wholeFrom = protocol.AmberStrict
+
+func (c caller) seesWhole() bool {
+	return c.reader.Clearance >= wholeFrom && c.reader.PAP == protocol.PAPRed
+}
+
+// operatorAtHome is the node's own user, who acts for the organisation.
+func (c caller) operatorAtHome() bool {
+	return c.local && !c.nobody && c.role == Operator && c.reader.Person == ""
+}
 
 // find lets a request through to its route, or says why not.
 func (d *Door) find(w *answerWriter, req *http.Request) error {
@@ -92,6 +102,8 @@ func (d *Door) authorize(w *answerWriter, req *http.Request, r *route) error {
 	switch {
 	case r.right == anyone:
 		return nil
+	case err == nil && who.nobody && who.local:
+		return kindToken.problem("the token is not in force here", "unset TOCSIN_TOKEN to act as the operator, or make a token with `tocsin token create`")
 	case err != nil || who.nobody:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="tocsin"`)
 		return kindToken.problem("this route needs a valid bearer token", "make one with `tocsin token create`, and send it as `Authorization: Bearer TOKEN`")
@@ -99,8 +111,9 @@ func (d *Door) authorize(w *answerWriter, req *http.Request, r *route) error {
 		return kindForbidden.problem("this route is for the local socket", "use the command line on the node's own host")
 	case !who.role.may(r.right):
 		return kindForbidden.problem(fmt.Sprintf("role %s may not do this", who.role), "ask the operator for a token with another role")
-	case r.whole && who.clearance < heldUpTo:
-		return kindForbidden.problem("these figures count what lies above this token's clearance", "ask the operator for a token cleared for "+heldUpTo.String())
+	case r.whole && !who.seesWhole():
+		return kindForbidden.problem("these figures count what lies above this token's clearance",
+			"ask the operator for a token cleared for "+wholeFrom.String()+" and for PAP red")
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func importTypes() []string {
 // caller that reads it only at the end is no trouble, since it is short until
 // then.
 func (d *Door) serveImport(w *answerWriter, req *http.Request) error {
-	o, t, err := d.importOptions(req)
+	o, t, err := d.importOptions(w.caller, req)
 	if err != nil {
 		return err
 	}
@@ -65,13 +65,13 @@ func (d *Door) serveImport(w *answerWriter, req *http.Request) error {
 	return nil
 }
 
-func (d *Door) importOptions(req *http.Request) (o intake.Options, t terms, err error) {
+func (d *Door) importOptions(c caller, req *http.Request) (o intake.Options, t terms, err error) {
 	q := req.URL.Query()
 	r, err := readTerms(q)
 	if err != nil {
 		return o, t, err
 	}
-	if t, err = d.mayTerms(req.Context(), &r); err != nil {
+	if t, err = d.mayTerms(req.Context(), c, &r); err != nil {
 		return o, t, err
 	}
 	o = t.intake(q.Get("name"))

@@ -11,9 +11,11 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 func lookupParams() []param {
@@ -23,13 +25,29 @@ func lookupParams() []param {
 	}
 }
 
-// query is how to ask the store for a caller: what lies above its clearance is
-// not there, before anything is computed.
+// query is how to ask the store for a caller: what it may not see is not there,
+// before anything is computed.
 func (d *Door) query(c caller) storage.Query {
 	q := d.node.Query()
-	counts := q.Visible
-	q.Visible = func(h *protocol.Header) bool { return h.TLP <= c.clearance && counts(h) }
+	counts, may := q.Visible, d.mayShow(c)
+	q.Visible = func(h *protocol.Header) bool { return may(h) && counts(h) }
 	return q
+}
+
+// mayShow says which headers a caller may know of.
+func (d *Door) mayShow(c caller) func(h *protocol.Header) bool {
+	self := d.node.Identity().OrgKey
+	return func(h *protocol.Header) bool { return trust.MayShow(h, self, c.reader).Allowed }
+}
+
+// mayKnow fails for a bulletin that a caller may not see as for one that is not
+// held. Routes that take a bulletin's id begin with it.
+func (d *Door) mayKnow(c caller, id protocol.ID) error {
+	b, _, err := d.node.Store().Header(id)
+	if err != nil || !d.mayShow(c)(&b.Header) {
+		return fmt.Errorf("%w: no bulletin %s is held", node.ErrNotFound, id)
+	}
+	return nil
 }
 
 // names calls organisations and communities as they are called here. It is for
@@ -75,6 +93,10 @@ func (n *names) claim(c *storage.Claim) Claim {
 		TLP: c.TLP, PAP: c.PAP, Community: n.community(c.Community), Drill: c.Drill,
 		Issued: c.Issued.UTC(), Received: c.Received.UTC(), Bulletin: c.Bulletin, Node: c.Node,
 		ID: o.ID, Aliases: o.Aliases, Name: o.Name, Description: o.Description, Labels: o.Labels, Reason: c.Reason, Object: o.Raw,
+	}
+	claim.Audience = n.d.node.AudienceText(c.Audience)
+	if !c.Via.IsZero() {
+		claim.Via = n.org(c.Via).name
 	}
 	if o.Confidence >= 0 {
 		claim.Confidence = &o.Confidence

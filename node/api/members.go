@@ -51,6 +51,9 @@ func (d *Door) serveDelivery(w *answerWriter, req *http.Request) error {
 	if err := id.UnmarshalText([]byte(req.PathValue("id"))); err != nil {
 		return fmt.Errorf("%w: bulletin %q: %v", node.ErrUsage, req.PathValue("id"), err)
 	}
+	if err := d.mayKnow(w.caller, id); err != nil {
+		return err
+	}
 	delivery, err := d.node.Delivery(id)
 	if err != nil {
 		return err
@@ -109,6 +112,6 @@ func (d *Door) listTokens(context.Context) (TokensAnswer, error) {
 	return TokensAnswer{tokens}, err
 }
 
-func (d *Door) status(context.Context) (node.Status, error) { return d.node.Status(), nil }
+func (d *Door) status(context.Context) (node.Status, error) { return d.statusWithoutRed() }
 
 func (d *Door) identity(context.Context) (node.Identity, error) { return d.node.Identity(), nil }

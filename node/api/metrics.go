@@ -3,18 +3,22 @@ package api
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
 // metrics is the door's own registry: requests are counted as they end, and
 // the node and its store are looked at when somebody asks.
 type metrics struct {
 	door     *Door
-	handler  http.Handler
+	whole    http.Handler // for callers who see figures about everything
+	upTo     http.Handler // for all others: nothing that moves with what is above GREEN
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 }
@@ -30,15 +34,47 @@ func newMetrics(d *Door) *metrics {
 			Buckets: []float64{0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60},
 		}, []string{"route"}),
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(m, m.requests, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true, ErrorHandling: promhttp.HTTPErrorOnError})
+	handler := func(own prometheus.Collector) http.Handler {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(own, m.requests, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		return promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true, ErrorHandling: promhttp.HTTPErrorOnError})
+	}
+	m.whole, m.upTo = handler(collector(m.figures)), handler(collector(m.greenFigures))
 	return m
 }
 
+// serve gives whoever may not see figures about everything those about the
+// process, its connections and gossip alone, so that a monitoring system needs no token that reads AMBER.
 func (m *metrics) serve(w *answerWriter, req *http.Request) error {
-	m.handler.ServeHTTP(w, req)
+	switch {
+	case w.caller.seesWhole():
+		m.whole.ServeHTTP(w, req)
+	case w.caller.reader.Clearance >= protocol.Green:
+		m.upTo.ServeHTTP(w, req)
+	default:
+		return kindForbidden.problem("these figures count what lies above this token's clearance", "ask the operator for a token cleared for green")
+	}
 	return nil
+}
+
+// A collector is figures looked at when somebody asks. It describes none: what
+// the node counts is its own to name.
+type collector func(send sender) error
+
+type sender func(kind prometheus.ValueType, value float64, name, help string, labels ...string)
+
+// Describe says nothing.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect looks.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	err := c(func(kind prometheus.ValueType, value float64, name, help string, labels ...string) {
+		desc := prometheus.NewDesc("tocsin_"+name, help, labelNames(labels), nil)
+		out <- prometheus.MustNewConstMetric(desc, kind, value, labelValues(labels)...)
+	})
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(err), err)
+	}
 }
 
 // count counts a request. Methods are those of the routes, so that nobody can
@@ -53,15 +89,8 @@ func (m *metrics) count(route, method string, status int, took time.Duration) {
 	m.seconds.WithLabelValues(route).Observe(took.Seconds())
 }
 
-// Describe says nothing: what the node counts is its own to name.
-func (m *metrics) Describe(chan<- *prometheus.Desc) {}
-
-// Collect looks at the node and its store.
-func (m *metrics) Collect(out chan<- prometheus.Metric) {
-	send := func(kind prometheus.ValueType, value float64, name, help string, labels ...string) {
-		desc := prometheus.NewDesc("tocsin_"+name, help, labelNames(labels), nil)
-		out <- prometheus.MustNewConstMetric(desc, kind, value, labelValues(labels)...)
-	}
+// figures are those of everything but RED.
+func (m *metrics) figures(send sender) error {
 	n := m.door.node
 	for name, count := range n.Counts() {
 		send(prometheus.CounterValue, float64(count), name+"_total", "Counted by the node since its start.")
@@ -69,16 +98,11 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	for name, depth := range n.Queues() {
 		send(prometheus.GaugeValue, float64(depth), "queue_depth", "How much waits in a queue.", "queue", name)
 	}
-	connected := 0
-	peers := n.Peers()
-	for _, p := range peers {
-		if p.Connected {
-			connected++
-		}
+	m.peers(send)
+	st, err := m.door.stats()
+	if err != nil {
+		return err
 	}
-	send(prometheus.GaugeValue, float64(connected), "peers_connected", "Nodes connected.")
-	send(prometheus.GaugeValue, float64(len(peers)), "peers_known", "Nodes known.")
-	st := n.Store().Stats()
 	for _, g := range []struct {
 		name, help string
 		value      float64
@@ -91,13 +115,37 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		{"store_streams", "Streams of which something is held.", float64(st.Streams)},
 		{"store_wanted_bodies", "Bodies known to exist and not here yet.", float64(st.Wanted)},
 		{"store_damaged_records", "Records found damaged since the start.", float64(st.Damaged)},
-		{"store_disk_bytes", "What the store takes on the disk.", float64(st.DiskBytes)},
-		{"store_index_bytes", "What the index takes in memory, about.", float64(st.IndexBytes)},
+		{"store_disk_bytes", "What the store takes on the disk, in whole MiB.", float64(st.DiskBytes)},
+		{"store_index_bytes", "What the index takes in memory, about, in whole MiB.", float64(st.IndexBytes)},
 		{"store_queue_depth", "Changes that wait to be written.", float64(st.QueueDepth)},
-		{"store_position", "Highest arrival.", float64(n.Store().Position())},
 	} {
 		send(prometheus.GaugeValue, g.value, g.name, g.help)
 	}
+	return nil
+}
+
+func (m *metrics) peers(send sender) {
+	connected := 0
+	peers := m.door.node.Peers()
+	for _, p := range peers {
+		if p.Connected {
+			connected++
+		}
+	}
+	send(prometheus.GaugeValue, float64(connected), "peers_connected", "Nodes connected.")
+	send(prometheus.GaugeValue, float64(len(peers)), "peers_known", "Nodes known.")
+}
+
+// greenFigures are those that nothing above GREEN moves: connections and the
+// traffic of gossip, nothing of what is held.
+func (m *metrics) greenFigures(send sender) error {
+	for name, count := range m.door.node.Counts() {
+		if strings.HasPrefix(name, "gossip_") || name == "dials" || name == "joins" {
+			send(prometheus.CounterValue, float64(count), name+"_total", "Counted by the node since its start.")
+		}
+	}
+	m.peers(send)
+	return nil
 }
 
 func labelNames(pairs []string) (names []string) {

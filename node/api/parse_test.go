@@ -22,13 +22,13 @@ import (
 func TestParseDuration(t *testing.T) {
 	const day = 24 * time.Hour
 	for text, want := range map[string]time.Duration{
-		"30d": 30 * day, "12h": 12 * time.Hour, "90m": 90 * time.Minute, "1d12h": 36 * time.Hour, "0s": 0, "0d": 0, "1h30m": 90 * time.Minute, "36500d": 36500 * day,
+		"30d": 30 * day, "12h": 12 * time.Hour, "90m": 90 * time.Minute, "1d12h": 36 * time.Hour, "0s": 0, "0d": 0, "1h30m": 90 * time.Minute, "36500d": 36500 * day, "1y": 365 * day, "100y": 36500 * day,
 	} {
 		if got, err := ParseDuration(text); got != want || err != nil {
 			t.Errorf("%s: %s %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "d", "30", "30 d", "-1d", "-5m", "1d-5m", "1d5", "1.5d", "36501d", "999999999999d", "9999999h", "1dd", "d1", "1h1d", "+1d", "x"} {
+	for _, text := range []string{"", "d", "30", "30 d", "-1d", "-5m", "1d-5m", "1d5", "1.5d", "36501d", "999999999999d", "9999999h", "1dd", "d1", "1h1d", "+1d", "x", "y", "101y", "1y1d", "-1y", "1.5y"} {
 		if got, err := ParseDuration(text); err == nil {
 			t.Errorf("%q is %s", text, got)
 		}
@@ -48,19 +48,40 @@ func TestDurationRoundTrip(t *testing.T) {
 	}
 }
 
+// TestCursorRoundTrip: a cursor leads back to its mark, is another store's to
+// nobody, and no letter of it can be changed.
 func TestCursorRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, other := newCursors("a"), newCursors("b")
-		position := rapid.Uint64().Draw(t, "position")
-		text := c.text(position)
-		for name, c := range map[string]cursors{"own": c, "foreign": other} {
+		m := mark{index: rapid.Uint16().Draw(t, "index"), received: rapid.Uint64().Draw(t, "received")}
+		copy(m.bulletin[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "bulletin"))
+		text := c.text(m)
+		if got, err := c.mark(text); err != nil || got != m || c.text(got) != text {
+			t.Fatalf("%+v: %+v %v", m, got, err)
+		}
+		changed := []byte(text)
+		changed[rapid.IntRange(0, len(text)-1).Draw(t, "at")] ^= byte(rapid.IntRange(1, 3).Draw(t, "bits"))
+		for name, err := range map[string]error{"foreign": second(other.mark(text)), "changed": second(c.mark(string(changed)))} {
 			var p *Problem
-			_, err := c.position(text, &storage.Store{}) // at position 0
-			switch {
-			case name == "own" && position == 0 && err == nil:
-			case !errors.As(err, &p) || p.Status != http.StatusGone:
-				t.Fatalf("%s %d: %v", name, position, err)
+			if !errors.As(err, &p) || p.Status != http.StatusGone && p.Status != http.StatusBadRequest || name == "foreign" && p.Status != http.StatusGone {
+				t.Fatalf("%s %+v: %v", name, m, err)
 			}
+		}
+	})
+}
+
+func second(_ mark, err error) error { return err }
+
+// FuzzCursor: nothing but what a store wrote is a cursor of it.
+func FuzzCursor(f *testing.F) {
+	c := newCursors("a")
+	f.Add(c.text(mark{}))
+	f.Add(newCursors("b").text(mark{index: 1}))
+	f.Add("AAAAAAAAAAAAAAAAAAAAAA")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		if m, err := c.mark(text); err == nil && c.text(m) != text {
+			t.Errorf("%q is a cursor, and %q the same", text, c.text(m))
 		}
 	})
 }

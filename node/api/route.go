@@ -19,7 +19,7 @@ type route struct {
 	summary      string
 	right        right
 	local        bool     // for the local socket only
-	whole        bool     // its answer counts over all that is held
+	whole        bool     // its answer counts over all that is held; see wholeFrom
 	query        []param  // what it takes, nothing else
 	takes        []string // media types of its body
 	limit        int64    // of its body in bytes; 0 with a body: streamed, bounded piece by piece
@@ -84,27 +84,41 @@ func (d *Door) table() []route {
 			query: exportParams(), gives: typeArchive, serve: d.serveExport},
 		{method: "POST", path: "/v1/archive", summary: "Take in an archive; the body streams", right: operate, whole: true,
 			takes: []string{typeArchive}, answer: node.ArchiveReport{}, serve: d.serveUnpack},
+		d.feeds(),
 		get("/v1/status", "The state of the node at a glance", read, d.status).counting(),
 		get("/v1/identity", "Who the node is", read, d.identity),
 		get("/v1/doctor", "What the node finds right and wrong with itself", oversee, d.doctor).counting(),
-		get("/v1/store/check", "Read the whole store again and say what is wrong with it", oversee, d.checkWholeStore).counting(),
-		{method: "GET", path: "/v1/backup", summary: "All that the store holds, to restore it from", right: operate, whole: true, gives: typeBackup, serve: d.serveBackup},
+		get("/v1/store/check", "Read the whole store again and say what is wrong with it", oversee, d.checkWholeStore).counting().atHome(),
+		{method: "GET", path: "/v1/backup", summary: "All that the store holds, to restore it from", right: operate, local: true, whole: true, gives: typeBackup, serve: d.serveBackup},
 		get("/v1/communities", "The communities the node is in", read, d.communities),
 		post("/v1/communities", "Found a community", d.createCommunity),
 		post("/v1/invites", "Make a token that lets one organisation in", d.invite),
 		post("/v1/join", "Redeem an invite", d.join),
+		post("/v1/certificates", "Load a certificate of our organisation's, for this node or another", d.loadCertificate),
 		get("/v1/peers", "The nodes the node knows", read, d.peers),
 		post("/v1/peers", "Tell an address to dial", d.addPeer),
 		about("/v1/peers/{org}/name", "Give an organisation a name", d.namePeer),
 		about("/v1/peers/{org}/block", "Cut an organisation off, here and at once", d.blockPeer),
 		about("/v1/peers/{org}/release", "Undo a block, or lift a quarantine", d.releasePeer),
 		about("/v1/peers/{org}/remove", "End an organisation's membership", d.removePeer),
+		post("/v1/revocations", "End the key of a node of our organisation", d.revokeNode),
+		get("/v1/groups", "The sharing groups the node knows", say, d.groups).counting(),
+		post("/v1/groups", "Found a sharing group", d.createGroup),
+		post("/v1/rosters", "Say the next version of a sharing group of ours", d.changeGroup),
+		get("/v1/clients", "Our clients, whom AMBER goes on to", say, d.clients).counting(),
+		post("/v1/clients", "Declare a client, or end that", d.changeClient),
+		{method: "GET", path: "/v1/who", summary: "Who would get something and who would not, each with the rule", right: say, whole: true,
+			query: whoParams(), answer: WhoAnswer{}, serve: d.serveWho},
+		{method: "POST", path: "/v1/revoke", summary: "Take back what we said: it no longer counts", right: say,
+			takes: []string{typeJSON}, limit: smallBody, body: TakeBackRequest{}, answer: TakeBackAnswer{}, serve: d.takeBack(d.node.Revoke)},
+		{method: "POST", path: "/v1/erase", summary: "Have every holder destroy what we said", right: operate,
+			takes: []string{typeJSON}, limit: smallBody, body: TakeBackRequest{}, answer: TakeBackAnswer{}, serve: d.takeBack(d.node.Erase)},
 		get("/v1/tokens", "The tokens in force", operate, d.listTokens).atHome(),
 		post("/v1/tokens", "Make a bearer token, shown once", d.createToken).atHome(),
 		{method: "DELETE", path: "/v1/tokens/{id}", summary: "End a token", right: operate, local: true, serve: func(w *answerWriter, req *http.Request) error {
 			return d.sendDone(w, d.deleteToken(req.Context(), req.PathValue("id")))
 		}},
-		{method: "GET", path: "/metrics", summary: "Figures for Prometheus", right: read, whole: true, gives: "text/plain", serve: d.metrics.serve},
+		{method: "GET", path: "/metrics", summary: "Figures for Prometheus", right: read, gives: "text/plain", serve: d.metrics.serve},
 		{method: "GET", path: "/healthz", summary: "200 while the node serves", right: anyone, gives: "text/plain", serve: serveHealthy},
 		{method: "GET", path: "/readyz", summary: "204 when its store works", right: anyone, serve: d.serveReady},
 		{method: "GET", path: "/openapi.json", summary: "This list", right: read, answer: jsontext.Value("{}"), serve: d.serveOpenAPI},

@@ -81,14 +81,14 @@ func (d *Door) serveSearch(w *answerWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	store := d.node.Store()
-	position, err := d.cursors.position(req.URL.Query().Get("after"), store)
+	at, err := d.spot(req.Context(), req.URL.Query().Get("after"), w.caller)
 	if err != nil {
 		return err
 	}
+	store := d.node.Store()
 	answer, n, seen := SearchAnswer{Claims: []Claim{}}, d.names(), 0
-	end := max(position, store.Position())
-	for c, err := range store.Changes(position, d.query(w.caller)) {
+	end := store.Position()
+	for c, err := range store.Changes(at.arrival, d.query(w.caller)) {
 		if req.Context().Err() != nil {
 			return req.Context().Err()
 		}
@@ -98,11 +98,14 @@ func (d *Door) serveSearch(w *answerWriter, req *http.Request) error {
 		if seen++; !c.Removed && f.matches(&c.Claim) {
 			answer.Claims = append(answer.Claims, n.claim(&c.Claim))
 		}
-		if end = max(end, c.Arrival); len(answer.Claims) == limit || seen == searchScan {
-			answer.More, end = true, c.Arrival
+		at = spot{markOf(&c.Claim), c.Arrival}
+		if answer.More = len(answer.Claims) == limit || seen == searchScan; answer.More {
 			break
 		}
 	}
-	answer.Cursor = d.cursors.text(end)
+	if !answer.More {
+		at.arrival = max(at.arrival, end)
+	}
+	answer.Cursor = d.cursor(at, w.caller)
 	return sendJSON(w, answer)
 }

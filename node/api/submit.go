@@ -14,6 +14,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api/intake"
+	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 )
 
@@ -25,9 +26,9 @@ func (d *Door) serveSubmit(w *answerWriter, req *http.Request) error {
 	var answer SubmitAnswer
 	var err error
 	if mediaType, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")); mediaType == typeSTIX {
-		answer, err = d.submitBundle(req)
+		answer, err = d.submitBundle(w.caller, req)
 	} else {
-		answer, err = d.submitRequest(req)
+		answer, err = d.submitRequest(w.caller, req)
 	}
 	if err != nil {
 		return err
@@ -35,7 +36,7 @@ func (d *Door) serveSubmit(w *answerWriter, req *http.Request) error {
 	return sendJSON(w, answer)
 }
 
-func (d *Door) submitRequest(req *http.Request) (SubmitAnswer, error) {
+func (d *Door) submitRequest(c caller, req *http.Request) (SubmitAnswer, error) {
 	var r SubmitRequest
 	if req.URL.RawQuery != "" {
 		return SubmitAnswer{}, kindUsage.errorf("parameters of %s belong into the body", typeJSON)
@@ -53,7 +54,7 @@ func (d *Door) submitRequest(req *http.Request) (SubmitAnswer, error) {
 	case len(r.Objects) > 0 && r.Type != "":
 		return SubmitAnswer{}, kindUsage.errorf("type is for values: objects have their own")
 	}
-	t, err := d.mayTerms(req.Context(), &r)
+	t, err := d.mayTerms(req.Context(), c, &r)
 	if err != nil {
 		return SubmitAnswer{}, err
 	}
@@ -72,12 +73,12 @@ func (d *Door) submitRequest(req *http.Request) (SubmitAnswer, error) {
 	return d.submitObjects(req.Context(), t, &list)
 }
 
-func (d *Door) submitBundle(req *http.Request) (SubmitAnswer, error) {
+func (d *Door) submitBundle(c caller, req *http.Request) (SubmitAnswer, error) {
 	r, err := readTerms(req.URL.Query())
 	if err != nil {
 		return SubmitAnswer{}, err
 	}
-	t, err := d.mayTerms(req.Context(), &r)
+	t, err := d.mayTerms(req.Context(), c, &r)
 	if err != nil {
 		return SubmitAnswer{}, err
 	}
@@ -86,7 +87,10 @@ func (d *Door) submitBundle(req *http.Request) (SubmitAnswer, error) {
 
 // mayTerms is terms for a submission: the node is asked at once whether it may
 // say anything under the label at all, where there is one.
-func (d *Door) mayTerms(ctx context.Context, r *SubmitRequest) (terms, error) {
+func (d *Door) mayTerms(ctx context.Context, c caller, r *SubmitRequest) (terms, error) {
+	if r.TLP == protocol.Red && c.reader.Person != "" && len(r.To) > 0 { // who says it may see it
+		r.To = append(r.To, d.node.Org().String()+"/"+c.reader.Person)
+	}
 	t, err := d.terms(r)
 	if err == nil && t.tlp.Valid() {
 		_, _, err = d.node.Submit(ctx, t.issue(t.tlp, nil))

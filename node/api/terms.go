@@ -23,7 +23,8 @@ const (
 
 // terms are what is said of everything in a submission or an import.
 type terms struct {
-	community   protocol.ID
+	community   protocol.ID          // up to GREEN
+	audience    []protocol.Recipient // above it
 	tlp         protocol.TLP
 	pap         protocol.PAP
 	confidence  int
@@ -52,13 +53,17 @@ func (d *Door) terms(r *SubmitRequest) (terms, error) {
 		}
 	}
 	var err error
-	t.community, err = d.node.Community(r.Community)
+	if r.Group != "" || len(r.To) > 0 {
+		t.audience, err = d.node.Audience(r.TLP, r.Group, r.To)
+	} else if r.TLP <= protocol.Green {
+		t.community, err = d.node.Community(r.Community)
+	}
 	return t, err
 }
 
 // issue is the terms as the node takes them, under one label.
 func (t terms) issue(label protocol.TLP, drafts []stix.Draft) node.Submission {
-	return node.Submission{Community: t.community, TLP: label, PAP: t.pap, Drafts: drafts}
+	return node.Submission{Community: t.community, Audience: t.audience, TLP: label, PAP: t.pap, Drafts: drafts}
 }
 
 // until is when what is said now ends; zero when the terms do not say.
@@ -79,7 +84,9 @@ func (t terms) intake(name string) intake.Options {
 // termParams are the terms as query parameters.
 func termParams() []param {
 	return []param{
-		{name: "tlp", about: "clear or green; the label of all that carries none"},
+		{name: "tlp", about: "clear, green, amber, amber+strict or red; the label of all that carries none"},
+		{name: "group", about: "amber and above: the sharing group that may see it"},
+		{name: "to", about: "amber and above: an organisation that may see it, for red ORG/PERSON; may be repeated", many: true},
 		{name: "pap", about: "clear, green, amber or red"},
 		{name: "community", about: "name or id; may be left out where the node is in one"},
 		{name: "confidence", about: "0 to 100, of all that states none"},
@@ -91,7 +98,7 @@ func termParams() []param {
 
 // readTerms reads the terms from a query.
 func readTerms(q url.Values) (SubmitRequest, error) {
-	r := SubmitRequest{Community: q.Get("community"), Tags: q["tag"], Description: q.Get("description")}
+	r := SubmitRequest{Community: q.Get("community"), Group: q.Get("group"), To: q["to"], Tags: q["tag"], Description: q.Get("description")}
 	if text := q.Get("tlp"); text != "" {
 		if err := r.TLP.UnmarshalText([]byte(text)); err != nil {
 			return r, fmt.Errorf("%w: tlp: %v", node.ErrUsage, err)

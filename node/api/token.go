@@ -18,6 +18,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 const (
@@ -28,10 +29,28 @@ const (
 	maxTokenLen = 128 // characters; ours have 50
 )
 
+// What a token may see when nothing else is asked for. A tool cleared for
+// PAP:AMBER may look things up elsewhere; what must not be noticed by anybody,
+// PAP:RED, is for those of whom the operator says so.
+const (
+	defaultClearance = protocol.Green
+	defaultPAP       = protocol.PAPAmber
+)
+
 // A tokenRecord is what is kept of a token: its hash, never itself.
 type tokenRecord struct {
 	Token
 	Hash string `json:"sha256"`
+}
+
+// readToken reads a record. Those made before tokens had a PAP level have the
+// one that a new token gets.
+func readToken(row []byte) (r tokenRecord, err error) {
+	if err = json.Unmarshal(row, &r); err != nil {
+		return r, fmt.Errorf("token record: %w", err)
+	}
+	r.PAP = cmp.Or(r.PAP, defaultPAP)
+	return r, nil
 }
 
 // bearer finds out who a request comes from. A token is 256 random bits, so
@@ -48,29 +67,22 @@ func (d *Door) bearer(req *http.Request) (caller, error) {
 	if err != nil || !ok {
 		return nobody, err
 	}
-	var record tokenRecord
-	if err := json.Unmarshal(row, &record); err != nil {
-		return nobody, fmt.Errorf("token record: %w", err)
+	record, err := readToken(row)
+	if err != nil {
+		return nobody, err
 	}
 	if subtle.ConstantTimeCompare([]byte(record.Hash), []byte(hex.EncodeToString(hash[:]))) != 1 {
 		return nobody, nil
 	}
-	return caller{role: record.Role, clearance: record.Clearance}, nil
+	return caller{role: record.Role, reader: trust.Reader{Clearance: record.Clearance, PAP: record.PAP, Person: record.Person}}, nil
 }
 
 func tokenID(hash [32]byte) string { return hex.EncodeToString(hash[:tokenIDSize]) }
 
 func (d *Door) createToken(ctx context.Context, r TokenRequest) (TokenAnswer, error) {
-	if r.Clearance == protocol.Unlabelled {
-		r.Clearance = protocol.Green
-	}
-	if r.Role == "" {
-		return TokenAnswer{}, kindUsage.errorf("role is missing (one of reader, analyst, reviewer, auditor, operator)")
-	}
-	if r.Name != "" {
-		if err := protocol.CheckName(r.Name); err != nil {
-			return TokenAnswer{}, fmt.Errorf("%w: name: %v", node.ErrUsage, err)
-		}
+	r.Clearance, r.PAP = cmp.Or(r.Clearance, defaultClearance), cmp.Or(r.PAP, defaultPAP)
+	if err := r.check(); err != nil {
+		return TokenAnswer{}, err
 	}
 	tokens, err := d.tokens()
 	if err != nil {
@@ -83,7 +95,10 @@ func (d *Door) createToken(ctx context.Context, r TokenRequest) (TokenAnswer, er
 	rand.Read(random[:])
 	secret := tokenPrefix + base64.RawURLEncoding.EncodeToString(random[:])
 	hash := sha256.Sum256([]byte(secret))
-	token := Token{ID: tokenID(hash), Role: r.Role, Name: r.Name, Clearance: r.Clearance, Created: time.Now().UTC().Truncate(time.Second)}
+	token := Token{
+		ID: tokenID(hash), Role: r.Role, Name: r.Name, Clearance: r.Clearance, PAP: r.PAP, Person: r.Person,
+		Created: time.Now().UTC().Truncate(time.Second),
+	}
 	row, err := json.Marshal(tokenRecord{token, hex.EncodeToString(hash[:])})
 	if err != nil {
 		return TokenAnswer{}, err
@@ -91,12 +106,31 @@ func (d *Door) createToken(ctx context.Context, r TokenRequest) (TokenAnswer, er
 	return TokenAnswer{token, secret}, d.node.Store().Table(tokenTable).Set(ctx, []byte(token.ID), row)
 }
 
+// check says what is wrong with a request whose defaults are filled in.
+func (r *TokenRequest) check() error {
+	if r.Role == "" {
+		return kindUsage.errorf("role is missing (one of reader, analyst, reviewer, auditor, operator)")
+	}
+	if r.Person != "" && r.Clearance != protocol.Red {
+		return kindUsage.problem("a person is named for what is under TLP:RED: clearance "+r.Clearance.String()+" sees none of it", "give clearance red, or leave the person out")
+	}
+	for what, name := range map[string]string{"name": r.Name, "person": r.Person} {
+		if name == "" {
+			continue
+		}
+		if err := protocol.CheckName(name); err != nil {
+			return fmt.Errorf("%w: %s: %v", node.ErrUsage, what, err)
+		}
+	}
+	return nil
+}
+
 func (d *Door) tokens() ([]Token, error) {
 	list := []Token{}
 	for id, row := range d.node.Store().Table(tokenTable).All() {
-		var record tokenRecord
-		if err := json.Unmarshal(row, &record); err != nil {
-			return nil, fmt.Errorf("token %s: %w", id, err)
+		record, err := readToken(row)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
 		}
 		list = append(list, record.Token)
 	}

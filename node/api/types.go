@@ -17,6 +17,8 @@ import (
 type SubmitRequest struct {
 	Community   string           `json:"community,omitempty"` // name or id; empty: the only one
 	TLP         protocol.TLP     `json:"tlp,omitzero"`
+	Group       string           `json:"group,omitempty"` // amber and above: the sharing group that may see it
+	To          []string         `json:"to,omitempty"`    // amber and above: organisations; red: ORG/PERSON
 	PAP         protocol.PAP     `json:"pap,omitzero"`
 	Values      []string         `json:"values,omitempty"`     // at most 10,000
 	Type        string           `json:"type,omitempty"`       // of every value; empty: guessed for each
@@ -48,8 +50,10 @@ type ImportOptions struct {
 	TLP         protocol.TLP  // of rows without a label of their own; without it they are refused
 	PAP         protocol.PAP
 	Community   string
-	Context     bool   // also take what the source marks as context
-	Column      string // CSV: name or number of the value column
+	Group       string   // of rows labelled amber or above: the sharing group that may see them
+	To          []string // the same, organisations, for red ORG/PERSON
+	Context     bool     // also take what the source marks as context
+	Column      string   // CSV: name or number of the value column
 	Confidence  *int
 	Valid       Duration
 	Tags        []string
@@ -121,7 +125,9 @@ type Claim struct {
 	Values      []stix.Observable `json:"values,omitempty"` // all it names, where there are several
 	TLP         protocol.TLP      `json:"tlp"`
 	PAP         protocol.PAP      `json:"pap,omitzero"`
-	Community   string            `json:"community"`
+	Community   string            `json:"community,omitempty"` // up to green
+	Audience    string            `json:"audience,omitempty"`  // above it, as names
+	Via         string            `json:"via,omitempty"`       // who passed it on to us as its client
 	Drill       string            `json:"drill,omitempty"`
 	Confidence  *int              `json:"confidence,omitempty"`
 	Issued      time.Time         `json:"issued"`
@@ -248,6 +254,21 @@ type JoinRequest struct {
 	Token string `json:"token"`
 }
 
+// A CertificateRequest is a certificate that the organisation's key signed
+// elsewhere. For this node's own, the communities to come into and where nodes
+// of the organisation listen go with it, at most 64 of each.
+type CertificateRequest struct {
+	Certificate []byte        `json:"certificate"` // in its encoding (CBOR)
+	Communities []protocol.ID `json:"communities,omitempty"`
+	Peers       []string      `json:"peers,omitempty"` // multiaddrs that end in /p2p/ID
+}
+
+// A CertificateAnswer says which node was certified, and until when.
+type CertificateAnswer struct {
+	Node  string    `json:"node"`
+	Until time.Time `json:"until"`
+}
+
 // PeersAnswer lists the nodes this node knows.
 type PeersAnswer struct {
 	Peers []node.Peer `json:"peers"`
@@ -285,6 +306,8 @@ type TokenRequest struct {
 	Role      Role         `json:"role"`
 	Name      string       `json:"name,omitempty"`
 	Clearance protocol.TLP `json:"clearance,omitzero"` // zero: green
+	PAP       protocol.PAP `json:"pap,omitzero"`       // zero: amber
+	Person    string       `json:"person,omitempty"`   // whose RED it shows; needs clearance red
 }
 
 // A Token is what is known of a bearer token after it was made.
@@ -292,7 +315,9 @@ type Token struct {
 	ID        string       `json:"id"`
 	Role      Role         `json:"role"`
 	Name      string       `json:"name,omitempty"`
-	Clearance protocol.TLP `json:"clearance"`
+	Clearance protocol.TLP `json:"clearance"`        // the strictest label it may see
+	PAP       protocol.PAP `json:"pap"`              // the strictest level it may see
+	Person    string       `json:"person,omitempty"` // whose RED it shows; "": none
 	Created   time.Time    `json:"created"`
 }
 

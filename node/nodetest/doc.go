@@ -19,11 +19,14 @@
 //	a -- b               a network link; pairs without one cannot connect
 //	org a                an organisation without a link yet
 //	stranger m           m is in no community
+//	node b of a          b is another node of organisation a, and is not started yet
 //	m calls itself a     the name m gives of itself
 //
 // All but strangers are members of one community, called isac, founded by the
 // first organisation named, which introduced the others. Those linked have
 // compared fingerprints and call each other by name (up to 16 organisations).
 //
-// [Raw] is a hostile host: it speaks the protocols without the rules.
+// [Raw] is a hostile host: it speaks the protocols without the rules. Taps are on
+// all that reaches anybody: [Federation.Canary] returns something to be looked
+// for, [Federation.Leaked] who saw it that may not, and where.
 package nodetest

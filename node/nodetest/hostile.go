@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -25,6 +26,7 @@ import (
 // Raw is a hostile host: it has keys and a network, and keeps no rule.
 type Raw struct {
 	f    *Federation
+	Name string // as Leaked lists it
 	Org  ed25519.PrivateKey
 	Key  ed25519.PrivateKey
 	Cert protocol.Certificate
@@ -38,12 +40,13 @@ type Raw struct {
 // community.
 func (f *Federation) Raw(reaches ...string) *Raw {
 	f.t.Helper()
-	m := f.found("raw")
+	f.raws++
+	m := f.found(fmt.Sprintf("raw%d", f.raws))
 	key, err := crypto.UnmarshalEd25519PrivateKey(m.key)
 	f.check(err)
 	h, err := f.net.AddPeer(key, m.addr)
 	f.check(err)
-	r := &Raw{f: f, Org: m.org, Key: m.key, Cert: m.cert, Host: h, reaches: reaches}
+	r := &Raw{f: f, Name: m.name, Org: m.org, Key: m.key, Cert: m.cert, Host: f.taps.tapped(m.name, h), reaches: reaches}
 	f.closers = append(f.closers, func() { h.Close() })
 	return r
 }
@@ -173,6 +176,51 @@ func (r *Raw) Join(org string, request protocol.JoinRequest) (protocol.JoinAnswe
 		return protocol.JoinAnswer{}, err
 	}
 	return protocol.ReadFrame[protocol.JoinAnswer](s, protocol.MaxFrame)
+}
+
+// Open opens a stream and leaves it to the test, until the federation closes.
+func (r *Raw) Open(org string, id libp2p.ID) (network.Stream, error) {
+	ctx, cancel := context.WithTimeout(r.f.t.Context(), time.Second)
+	defer cancel()
+	s, err := r.Host.NewStream(ctx, r.f.member(org).host.ID(), id)
+	if err != nil {
+		return nil, err
+	}
+	r.f.closers = append(r.f.closers, func() { s.Reset() })
+	return s, nil
+}
+
+// Invite returns the token of an invite to this host, into a community that it
+// may have made up.
+func (r *Raw) Invite(community protocol.ID) string {
+	i := protocol.Invite{
+		Community: community, Name: "trap", Org: r.Cert.Org, OrgName: "raw", Node: r.Cert.Node,
+		Addrs: []string{r.Host.Addrs()[0].String()}, Expires: protocol.Millis(time.Now().Add(time.Hour)),
+	}
+	return i.Text()
+}
+
+// Peer returns the libp2p identity of an organisation's node.
+func (f *Federation) Peer(org string) peer.ID { return f.member(org).host.ID() }
+
+// Streams returns the protocols of the streams that a hostile host has open
+// with an organisation's node, as that node sees it.
+func (f *Federation) Streams(org string, raw *Raw) (open []libp2p.ID) {
+	for _, c := range f.member(org).host.Network().ConnsToPeer(raw.Host.ID()) {
+		for _, s := range c.GetStreams() {
+			if s.Stat().Direction == network.DirInbound {
+				open = append(open, s.Protocol())
+			}
+		}
+	}
+	return open
+}
+
+// Reach links an organisation's node to the hostile host, so that it can dial.
+func (r *Raw) Reach(org string) {
+	r.f.t.Helper()
+	_, err := r.f.net.LinkPeers(r.Host.ID(), r.f.member(org).host.ID())
+	r.f.check(err)
 }
 
 func (r *Raw) stream(org string, id libp2p.ID) (network.Stream, error) {

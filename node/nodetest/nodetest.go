@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -42,6 +43,8 @@ type Federation struct {
 	next   int // addresses given out
 
 	closers []func() // of hostile hosts
+	taps    taps     // on everything that content could leak into
+	raws    int      // hostile hosts
 }
 
 // A member is one organisation with its node.
@@ -50,11 +53,14 @@ type member struct {
 	org     ed25519.PrivateKey
 	key     ed25519.PrivateKey
 	cert    protocol.Certificate
+	seal    *protocol.SealKey
+	entry   *node.Entry // for the next start
 	addr    ma.Multiaddr
 	dir     string
 	host    host.Host
 	store   *storage.Store
 	node    *node.Node
+	door    http.Handler
 	client  *api.Client
 	running bool
 }
@@ -78,19 +84,50 @@ func New(t *testing.T, graph string, options ...Option) *Federation {
 	t.TempDir() // made before the cleanup is registered, so that it outlives the stores
 	t.Cleanup(f.close)
 	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // costs nothing before the first node runs
+	first := []*member(nil)                                             // the others are started later
 	for _, name := range g.orgs {
 		f.orgs[name] = f.found(name)
+		if !g.second(name) {
+			first = append(first, f.orgs[name])
+		}
 	}
-	f.each(slices.Collect(maps.Values(f.orgs)), f.open)
-	for _, name := range g.orgs {
-		f.start(f.orgs[name])
+	for second, of := range g.seconds {
+		f.certify(f.orgs[second], f.orgs[of].org)
+	}
+	f.each(first, f.open)
+	for _, m := range first {
+		f.start(m)
 	}
 	f.introduce()
 	for _, l := range g.links {
-		f.Heal(l[0], l[1])
+		if f.orgs[l[0]].running && f.orgs[l[1]].running {
+			f.Heal(l[0], l[1])
+		}
 	}
 	f.Settle()
+	f.gather()
 	return f
+}
+
+// gather founds the sharing groups the graph draws.
+func (f *Federation) gather() {
+	f.t.Helper()
+	for _, name := range f.graph.groups {
+		orgs := f.graph.inGroup[name]
+		var members []protocol.Org
+		for _, org := range orgs {
+			members = append(members, protocol.OrgOf(f.orgs[org].org))
+			if org != orgs[0] {
+				f.acquaint(org, orgs[0])
+				f.acquaint(orgs[0], org)
+			}
+		}
+		_, err := f.orgs[orgs[0]].node.CreateGroup(f.t.Context(), name, members)
+		f.check(err)
+	}
+	if len(f.graph.groups) > 0 {
+		f.Settle()
+	}
 }
 
 // found makes an organisation's keys and directory.
@@ -102,11 +139,17 @@ func (f *Federation) found(name string) *member {
 	f.next++
 	addr, err := ma.NewMultiaddr(fmt.Sprintf("/ip4/10.0.%d.%d/tcp/4001", f.next/250, f.next%250+1))
 	f.check(err)
+	seal, err := protocol.NewSealKey(protocol.SuiteHybrid)
+	f.check(err)
+	m := &member{name: name, key: key, seal: seal, addr: addr, dir: f.t.TempDir()}
+	f.certify(m, org)
+	return m
+}
+
+// certify makes a member's node one of an organisation's.
+func (f *Federation) certify(m *member, org ed25519.PrivateKey) {
 	now := time.Now()
-	return &member{
-		name: name, org: org, key: key, addr: addr, dir: f.t.TempDir(),
-		cert: protocol.Certify(org, protocol.NodeOf(key), now.Add(-time.Hour), now.Add(365*24*time.Hour)),
-	}
+	m.org, m.cert = org, protocol.Certify(org, protocol.NodeOf(m.key), now.Add(-time.Hour), now.Add(365*24*time.Hour))
 }
 
 // each does something for all members at once.
@@ -131,16 +174,20 @@ func (f *Federation) start(m *member) {
 	f.t.Helper()
 	key, err := crypto.UnmarshalEd25519PrivateKey(m.key)
 	f.check(err)
-	m.host, err = f.net.AddPeer(key, m.addr)
+	h, err := f.net.AddPeer(key, m.addr)
 	f.check(err)
+	m.host = f.taps.tapped(m.name, h)
 	c := node.Config{
-		Host: m.host, Gate: node.NewGate(), Key: m.key, Org: m.org, Certificate: m.cert,
-		Name: f.graph.title(m.name), Store: m.store, Log: f.log(m.name),
+		Host: m.host, Gate: node.NewGate(), Key: m.key, Seal: m.seal, Org: m.org, Certificate: m.cert,
+		Name: f.graph.title(m.name), Store: m.store, Log: f.log(m.name), Entry: m.entry,
+		Keep: func(c protocol.Certificate) error { m.cert = c; return nil },
 	}
 	f.option(m.name, &c)
 	m.node, err = node.Start(f.t.Context(), c)
 	f.check(err)
-	m.client = api.InProcess(api.New(api.Config{Node: m.node, Log: f.log(m.name)}).Local())
+	m.entry = nil
+	m.door = api.New(api.Config{Node: m.node, Log: f.log(m.name)}).Local()
+	m.client = api.InProcess(m.door)
 	m.running = true
 }
 
@@ -150,7 +197,7 @@ func (f *Federation) log(org string) *slog.Logger {
 	if os.Getenv("TOCSIN_TESTLOG") != "" {
 		w = f.t.Output()
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})).With("at", org)
+	return slog.New(slog.NewTextHandler(f.taps.writer(org, w), &slog.HandlerOptions{Level: slog.LevelDebug})).With("at", org)
 }
 
 // introduce makes the community: the first founds it and introduces the others,
@@ -160,7 +207,7 @@ func (f *Federation) introduce() {
 	ctx := f.t.Context()
 	var members []*member
 	for _, name := range f.graph.orgs {
-		if !f.graph.stranger(name) {
+		if !f.graph.stranger(name) && !f.graph.second(name) {
 			members = append(members, f.orgs[name])
 		}
 	}
@@ -208,7 +255,7 @@ func (f *Federation) stated(m *member) (own []*protocol.Bulletin) {
 
 // acquaint has a call b by name, as after comparing fingerprints.
 func (f *Federation) acquaint(a, b string) {
-	if !f.graph.stranger(a) && !f.graph.stranger(b) {
+	if f.orgs[a].running && f.orgs[b].running && !f.graph.stranger(a) && !f.graph.stranger(b) {
 		f.check(f.orgs[a].node.SetName(f.t.Context(), protocol.OrgOf(f.orgs[b].org), b))
 	}
 }
@@ -217,7 +264,7 @@ func (f *Federation) acquaint(a, b string) {
 func (f *Federation) Community() protocol.ID {
 	f.t.Helper()
 	for _, name := range f.graph.orgs {
-		if !f.graph.stranger(name) {
+		if !f.graph.stranger(name) && !f.graph.second(name) {
 			id, err := f.orgs[name].node.Community(Community)
 			f.check(err)
 			return id
@@ -349,7 +396,7 @@ func (f *Federation) Kill(org string) {
 
 func (f *Federation) unlink(m *member) {
 	for _, l := range f.graph.links {
-		if l[0] == m.name || l[1] == m.name {
+		if (l[0] == m.name || l[1] == m.name) && f.orgs[l[0]].host != nil && f.orgs[l[1]].host != nil {
 			a, b := f.orgs[l[0]].host.ID(), f.orgs[l[1]].host.ID()
 			f.net.UnlinkPeers(a, b) // cut already, or the other is down
 			f.net.DisconnectPeers(a, b)

@@ -1,0 +1,100 @@
+package feed
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/storage"
+)
+
+var benchClaims = flag.Int("feed.claims", 50_000, "claims in the benchmark's store; figures are quoted for 1000000")
+
+// benchValue makes the i-th of a list like published ones: 40 % domains, 25 %
+// addresses, 20 % URLs, 15 % file hashes.
+func benchValue(i int) string {
+	var seed [8]byte
+	binary.BigEndian.PutUint64(seed[:], uint64(i))
+	sum := sha256.Sum256(seed[:])
+	name := fmt.Sprintf("update-%x.example", sum[:6])
+	switch {
+	case i%20 < 8:
+		return name
+	case i%20 < 13:
+		return fmt.Sprintf("%d.%d.%d.%d", 11+i>>22%80, i>>14&255, i>>6&255, sum[0])
+	case i%20 < 17:
+		return fmt.Sprintf("http://%s/%x.php?id=%d", name, sum[9:13], i)
+	}
+	return fmt.Sprintf("%x", sum)
+}
+
+// BenchmarkFeed prints what a fetch of the ip list takes: the first of all, one
+// when nothing has changed, one after a single change; and as floors reading
+// every claim once, and hashing the list once.
+func BenchmarkFeed(b *testing.B) {
+	d := newDesk(b)
+	a := newAuthor("bank")
+	for from := 0; from < *benchClaims; from += 1000 {
+		var values []string
+		for i := from; i < min(from+1000, *benchClaims); i++ {
+			values = append(values, benchValue(i))
+		}
+		d.keep(a, saying{after: time.Duration(from) * time.Millisecond, values: strings.Join(values, " ")})
+	}
+	for n := 0; b.Loop(); n++ {
+		d.Shelf = NewShelf(d.store)
+		before := heap()
+		read := func() (took time.Duration, l List) {
+			began := time.Now()
+			l, err := d.List(context.Background(), "ip", storage.Query{Now: start})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return time.Since(began), l
+		}
+		first, _ := read()
+		same, l := read()
+		used := heap() - before
+		d.keep(a, saying{after: time.Hour + time.Duration(n), values: fmt.Sprintf("203.0.113.%d", n)})
+		changed, m := read()
+		if m.Lines < l.Lines || m.ETag == l.ETag {
+			b.Fatal("the change is not in the list")
+		}
+		began := time.Now()
+		for _, err := range d.store.Standing(storage.Query{Now: start}, func(stix.Type) bool { return true }) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		walk := time.Since(began)
+		began = time.Now()
+		if _, err := newList([]*column{d.sets[0].column(stix.IPv4Addr), d.sets[0].column(stix.IPv6Addr)}); err != nil {
+			b.Fatal(err)
+		}
+		hash := time.Since(began)
+		b.ReportMetric(ms(first), "first-ms")
+		b.ReportMetric(float64(first)/float64(walk), "first/walk")
+		b.ReportMetric(ms(same), "unchanged-ms")
+		b.ReportMetric(ms(changed), "changed-ms")
+		b.ReportMetric(float64(changed)/float64(hash), "changed/hash")
+		b.ReportMetric(float64(m.Lines), "lines")
+		b.ReportMetric(float64(used)/float64(*benchClaims), "B/claim")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -1,0 +1,61 @@
+package node_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/node/api"
+	"github.com/tocsin-exchange/tocsin/node/nodetest"
+	"github.com/tocsin-exchange/tocsin/protocol"
+)
+
+// named has an organisation say one value to recipients it names.
+func named(t *testing.T, f *nodetest.Federation, org, value string, label protocol.TLP, group string, to ...string) node.Receipt {
+	t.Helper()
+	a, err := f.Client(org).Submit(t.Context(), api.SubmitRequest{TLP: label, Group: group, To: to, Values: []string{value}})
+	if err != nil || len(a.Receipts) != 1 {
+		t.Fatalf("%s submits %s: %v %v", org, value, a, err)
+	}
+	return a.Receipts[0]
+}
+
+func TestAmberStaysInItsGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := nodetest.New(t, `
+			bank -- hospital : health-isac
+			bank -- vendor
+			vendor -- university
+			hospital -- vendor
+		`)
+		green := f.Submit("bank", "203.0.113.7", protocol.Green)
+		amber := named(t, f, "bank", "evil.example", protocol.Amber, "health-isac")
+		strict := named(t, f, "hospital", "strict.example", protocol.AmberStrict, "", "bank", "vendor")
+		f.Settle()
+		f.HeldBy(green, "bank", "hospital", "vendor", "university")
+		f.HeldBy(amber, "bank", "hospital")
+		f.HeldBy(strict, "bank", "hospital", "vendor")
+		signed(t, f, "bank", amber, "hospital")
+		signed(t, f, "hospital", strict, "bank", "vendor")
+	})
+}
+
+// signed checks whose receipts an author has for a bulletin.
+func signed(t *testing.T, f *nodetest.Federation, author string, r node.Receipt, orgs ...string) {
+	t.Helper()
+	d, err := f.Node(author).Delivery(r.Bulletin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range d.Peers {
+		if p.Signed != nil {
+			got = append(got, p.Org)
+		}
+	}
+	slices.Sort(orgs)
+	if !slices.Equal(got, orgs) {
+		t.Errorf("%s has receipts of %v for %s, want %v", author, got, r.Bulletin, orgs)
+	}
+}

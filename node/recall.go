@@ -1,0 +1,192 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage"
+)
+
+const (
+	eraseWithin = 10 * time.Second // how long admitting an erasure waits for readers
+	eraseAgain  = 15 * time.Second // between looks at what is left to erase
+)
+
+// An erasure is what a statement asks to be destroyed. It binds when the
+// organisation that says it said the bulletin, which may come later.
+type erasure struct {
+	by      protocol.Org
+	objects []uint64
+	said    protocol.ID // the bulletin of the statement
+	node    protocol.Node
+	label   protocol.TLP
+}
+
+// takeErasure notes one. Erasures of organisations that have left still bind.
+func (k *knowledge) takeErasure(b *protocol.Bulletin, e *protocol.Erasure) {
+	k.erasures[e.Bulletin] = append(k.erasures[e.Bulletin], erasure{
+		by: b.Header.Org(), objects: e.Objects, said: b.ID(), node: b.Header.Certificate.Node, label: b.Header.TLP,
+	})
+}
+
+// A sealing is where to seal what only a node may read, as it last said.
+type sealing struct {
+	issued uint64
+	key    *protocol.EncryptionKey
+}
+
+// takeSealing believes what a node says of itself.
+func (k *knowledge) takeSealing(b *protocol.Bulletin, key *protocol.EncryptionKey) {
+	node := b.Header.Certificate.Node
+	if key.Node == node && b.Header.Issued >= k.sealing[node].issued {
+		k.sealing[node] = sealing{b.Header.Issued, key}
+	}
+}
+
+// erasedOf returns which objects of a bulletin its author has had erased.
+func (n *Node) erasedOf(b *protocol.Bulletin) (objects []uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, e := range n.known.erasures[b.ID()] {
+		if e.by == b.Header.Org() {
+			objects = append(objects, e.objects...)
+		}
+	}
+	slices.Sort(objects)
+	return slices.Compact(objects)
+}
+
+// erases reports whether a bulletin says an erasure.
+func erases(b *protocol.Bulletin) bool {
+	if b.Header.Kind != protocol.Statements {
+		return false
+	}
+	for _, object := range b.Objects() {
+		if s, err := protocol.DecodeStatement(object); err == nil && s.Erasure != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// ownErasures lists the bulletins in which this node asked members of a
+// community to erase something, in order of their ids.
+func (n *Node) ownErasures() (ids []protocol.ID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, list := range n.known.erasures {
+		for _, e := range list {
+			if e.node == n.cert.Node && e.label <= protocol.Green {
+				ids = append(ids, e.said)
+			}
+		}
+	}
+	slices.SortFunc(ids, protocol.ID.Compare)
+	return slices.Compact(ids)
+}
+
+// carryOut destroys what newly held bulletins ask to be erased, and what they
+// carry that others have asked for, before anybody is told that they are held.
+func (n *Node) carryOut(ctx context.Context, held []*protocol.Bulletin) error {
+	var all []storage.Erasure
+	for _, b := range held {
+		if b.Header.Kind == protocol.Objects {
+			all = append(all, n.erasuresIn(b)...)
+		} else if !n.store.Disowned(b.ID()) {
+			all = append(all, n.erasuresBy(b)...)
+		}
+	}
+	return n.erase(ctx, all)
+}
+
+// erase destroys objects. It may have to wait for a backup that still reads
+// them; then it is done later, and until then nobody is told that it was.
+func (n *Node) erase(ctx context.Context, all []storage.Erasure) error {
+	if len(all) == 0 {
+		return nil
+	}
+	brief, cancel := context.WithTimeout(ctx, eraseWithin)
+	defer cancel()
+	erased, err := n.store.EraseAll(brief, all)
+	n.counters.erased.Add(uint64(erased))
+	if err != nil {
+		n.unerased.Store(true)
+		return fmt.Errorf("erase: %w", err)
+	}
+	return nil
+}
+
+// erasuresIn lists what a bulletin carries although its author has had it
+// erased: the two arrived at the same time.
+func (n *Node) erasuresIn(b *protocol.Bulletin) []storage.Erasure {
+	salted := b.Salted()
+	objects := slices.DeleteFunc(n.erasedOf(b), func(i uint64) bool { return i >= uint64(len(salted)) || salted[i] == nil })
+	if len(objects) == 0 {
+		return nil
+	}
+	return []storage.Erasure{{ID: b.ID(), Objects: objects}}
+}
+
+// erasuresBy lists what a bulletin of statements asks to be erased of what is
+// held, where its organisation may ask that.
+func (n *Node) erasuresBy(b *protocol.Bulletin) (all []storage.Erasure) {
+	for _, object := range b.Objects() {
+		s, err := protocol.DecodeStatement(object)
+		if err != nil || s.Erasure == nil {
+			continue
+		}
+		target, _, err := n.store.Header(s.Erasure.Bulletin)
+		if err == nil && target.Header.Org() == b.Header.Org() {
+			all = append(all, storage.Erasure{ID: s.Erasure.Bulletin, Objects: s.Erasure.Objects})
+		}
+	}
+	return all
+}
+
+// runErase carries out what a crash, or a reader, kept from being carried out.
+func (n *Node) runErase() {
+	n.unerased.Store(true)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-timer.C:
+			timer.Reset(eraseAgain)
+			if !n.unerased.Swap(false) {
+				continue
+			}
+			if err := n.eraseAll(); err != nil && n.ctx.Err() == nil {
+				n.log.Error("erase", "err", err)
+			}
+			signal(n.outbox.news)
+		}
+	}
+}
+
+// eraseAll carries out every erasure known once more.
+func (n *Node) eraseAll() error {
+	n.mu.Lock()
+	known := maps.Clone(n.known.erasures)
+	n.mu.Unlock()
+	var all []storage.Erasure
+	for target, list := range known {
+		author := n.authorOf(target)
+		for _, e := range list {
+			if author == e.by {
+				all = append(all, storage.Erasure{ID: target, Objects: e.objects})
+			}
+		}
+	}
+	for some := range slices.Chunk(all, maxBatch) {
+		if err := n.erase(n.ctx, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
