@@ -21,10 +21,13 @@ import (
 
 const archiveHelp = `Carries bulletins where no connection goes: over an air gap, on a medium that
 people hand over. An archive holds what the organisations it is for may all see,
-each bulletin signed by who said it, and says itself whom it is for.`
+each bulletin signed by who said it, and says itself whom it is for. What is
+above GREEN is sealed in it to each node that may read it.`
 
 const archiveExportHelp = `Writes what every organisation named with --for may see, and nothing else. Whoever
-holds the medium reads all of it: hand it to these organisations alone. ORG is a
+holds the medium reads what is CLEAR or GREEN: hand it to these organisations
+alone. What is above GREEN and may be seen by any of them is written once for each
+of its nodes, which alone can open it; --community leaves that out. ORG is a
 confirmed name, a key or a fingerprint. - writes to standard output, and what is
 printed below to standard error. An existing file is not overwritten.
 
@@ -37,9 +40,12 @@ Prints:
   archive: FILE
   for: hospital,vendor
   communities: isac
-  bulletins: 40
+  bulletins: 40                 a sealed one counts for each node
   bytes: 31337
-  withheld: 3 author-fallen     held here and not for all of them, by the rule`
+  withheld: 3 author-fallen     held here and not for all of them, by the rule;
+                                above GREEN for none of them. no-encryption-key:
+                                an organisation's nodes have not said yet where
+                                to seal for them`
 
 const archiveImportHelp = `Verifies an archive and takes in what this node may hold, as if peers had brought
 it. In which order archives come makes no difference, nor does importing one
@@ -60,10 +66,11 @@ Prints:
   reason: 2 not-a-member the rule by which bulletins were refused
   damaged: 0             places that are not what was signed
 
-and missing: N (bulletins of the exporter that did not verify here), truncated:
-yes, since: TIME where that is so. Of a damaged archive everything that verifies
-is taken in; each place of damage is named on standard error, and the exit code
-is 1.`
+and sealed-for-others: N (bulletins that only other nodes can read), missing: N
+(bulletins of the exporter that did not verify here), truncated: yes, since: TIME
+where that is so. Who said something above GREEN gets its receipt with the next
+connection. Of a damaged archive everything that verifies is taken in; each place
+of damage is named on standard error, and the exit code is 1.`
 
 func (c *cli) archiveCommand() *cobra.Command {
 	cmd := group("archive", "Carry bulletins over an air gap", c.archiveExportCommand(), c.archiveImportCommand())
@@ -203,6 +210,9 @@ func archiveLines(name string, r node.ArchiveReport) []string {
 	}
 	lines = append(lines, fmt.Sprintf("bulletins: %d", r.Bulletins), fmt.Sprintf("new: %d", r.New), fmt.Sprintf("known: %d", r.Known), fmt.Sprintf("refused: %d", r.Refused))
 	lines = append(lines, countLines("reason", r.Reasons)...)
+	if r.ForOthers > 0 {
+		lines = append(lines, fmt.Sprintf("sealed-for-others: %d", r.ForOthers))
+	}
 	lines = append(lines, fmt.Sprintf("damaged: %d", r.Damaged))
 	if r.Missing > 0 {
 		lines = append(lines, fmt.Sprintf("missing: %d", r.Missing))

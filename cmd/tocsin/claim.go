@@ -10,7 +10,8 @@ import (
 
 // claimFormat is what the help of every command that prints claims says.
 const claimFormat = `  VALUE TYPE RELATION ORG tlp:green confidence:80 expires:2026-12-22 community:isac
-  claim:203.0.113.0/24 pap:amber drill:NAME tags:a,b "description"
+  to:"group health-isac v1" via:cert claim:203.0.113.0/24 pap:amber
+  drill:NAME tags:a,b "description"
 
 Fields that do not apply are left out; expires is a day (UTC) or never. What
 makes no claim on a value has its name for VALUE and its STIX type for TYPE.`
@@ -41,6 +42,8 @@ func claimLine(asked string, claim api.Claim) string {
 	}
 	add("expires", expires(claim.Expires))
 	add("community", claim.Community)
+	add("to", claim.Audience)
+	add("via", claim.Via)
 	if asked != value {
 		add("claim", value)
 	}

@@ -87,6 +87,11 @@ func TestUsage(t *testing.T) {
 		{"token delete", "ID is missing"},
 		{"invite --valid tomorrow", "duration"},
 		{"store", "which command?"},
+		{"key", "which command?"},
+		{"key load", "FILE is missing"},
+		{"key revoke", "NODE is missing"},
+		{"certify", "NODE is missing"},
+		{"certify bank2", "is no node"},
 		{"run --log-level loud --dir $DIR", "one of debug, info, warn, error"},
 		{"init --org", "flag needs an argument"},
 	} {
@@ -108,7 +113,7 @@ func TestNoDaemon(t *testing.T) {
 	for _, args := range []string{
 		"status", "doctor", "community list", "community create c", "invite", "join x", "peer list", "peer add x", "peer show x", "peer name x y",
 		"peer block x", "peer release x", "peer remove x", "submit --tlp green evil.example", "import --tlp green " + file, "lookup evil.example",
-		"search", "watch", "token create --role reader", "token list", "token delete x",
+		"search", "watch", "token create --role reader", "token list", "token delete x", "key revoke x",
 	} {
 		code, stdout, stderr := play(t, env{}, append(strings.Fields(args), "--dir", string(dir))...)
 		if code != exitFailed || !strings.Contains(stderr, "no daemon answers for "+string(dir)) || !strings.Contains(stderr, "hint: start it") {

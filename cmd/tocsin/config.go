@@ -34,6 +34,7 @@ type config struct {
 	Connections    int            `toml:"connections"`
 	MaxPeers       int            `toml:"max_peers"`
 	Trusted        []netip.Prefix `toml:"trusted"`
+	Sealing        string         `toml:"sealing"`
 }
 
 // tlsFiles are PEM files, relative to the directory.
@@ -84,6 +85,11 @@ max_peers = {{.MaxPeers}}
 # connections per address there. trusted = ["198.51.100.0/24"]
 trusted = {{toml .Trusted}}
 
+# How others encrypt what is for this node alone (AMBER and above): "hybrid" is
+# ML-KEM-768 with X25519, which also a later quantum computer does not open;
+# "x25519" is X25519 alone. When it changes, the next start makes a new seal.key.
+sealing = {{toml .Sealing}}
+
 # Certificate and key of the HTTP door, PEM files, relative to this directory.
 [tls]
 cert = {{toml .TLS.Cert}}
@@ -120,7 +126,7 @@ func tomlValue(v any) (string, error) {
 func defaultConfig() config {
 	return config{
 		Listen: []string{"/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1"}, HTTP: "127.0.0.1:7801",
-		LogLevel: "info", Connections: 16, MaxPeers: 200,
+		LogLevel: "info", Connections: 16, MaxPeers: 200, Sealing: sealHybrid,
 	}
 }
 
@@ -198,7 +204,27 @@ func (c config) check() error {
 	if c.MaxPeers < 8 || c.MaxPeers > 5000 {
 		return fmt.Errorf("max_peers = %d: 8 to 5000 are allowed", c.MaxPeers)
 	}
+	if c.suite() == 0 {
+		return fmt.Errorf("sealing = %q: %s or %s", c.Sealing, sealHybrid, sealX25519)
+	}
 	return c.checkHTTP()
+}
+
+// Values of the key sealing.
+const (
+	sealHybrid = "hybrid"
+	sealX25519 = "x25519"
+)
+
+// suite returns the HPKE suite that is configured; 0: there is no such.
+func (c config) suite() uint16 {
+	switch c.Sealing {
+	case sealHybrid:
+		return protocol.SuiteHybrid
+	case sealX25519:
+		return protocol.SuiteX25519
+	}
+	return 0
 }
 
 // checkMultiaddrs refuses addresses this node could not listen on or tell.

@@ -13,7 +13,7 @@ func TestConfigReadsWhatItWrites(t *testing.T) {
 	full := config{
 		Org: "bank \"north\"", Listen: []string{"/ip6/2001:db8::1/tcp/4001"}, Announce: []string{"/dns4/tocsin.bank.example/tcp/4001"},
 		HTTP: "203.0.113.1:7801", Hosts: []string{"tocsin.bank.example"}, TLS: tlsFiles{Cert: "http.pem", Key: "/etc/http.key"},
-		PassphraseFile: "/etc/tocsin.pass", LogLevel: "warn", Connections: 3, MaxPeers: 50,
+		PassphraseFile: "/etc/tocsin.pass", LogLevel: "warn", Connections: 3, MaxPeers: 50, Sealing: sealX25519,
 		Trusted: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
 	}
 	small := defaultConfig()
@@ -55,6 +55,7 @@ func TestConfigRefuses(t *testing.T) {
 		{"org = \"bank\"\nhttp = \"203.0.113.1:7801\"\n", "not a loopback address"},
 		{"org = \"bank\"\nhttp = \"localhost.evil.example:7801\"\n", "not a loopback address"},
 		{"org = \"bank\"\n[tls]\ncert = \"a.pem\"\n", "cert and key are needed together"},
+		{"org = \"bank\"\nsealing = \"rot13\"\n", "hybrid or x25519"},
 		{"org = \"bank\"\nlog_level = \"loud\"\n", "one of debug, info, warn, error"},
 		{"org = \"bank\"\nconnections = 0\n", "1 to 200"},
 		{"org = \"bank\"\nmax_peers = 1000000\n", "8 to 5000"},
@@ -70,7 +71,7 @@ func TestConfigRefuses(t *testing.T) {
 
 // FuzzConfig: no panic, and what is taken can be written and read again.
 func FuzzConfig(f *testing.F) {
-	text, err := config{Org: "bank"}.text()
+	text, err := config{Org: "bank", Sealing: sealHybrid}.text()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -43,12 +43,13 @@ type daemon struct {
 	wg     sync.WaitGroup
 }
 
-// startDaemon brings everything up, in this order: lock, store, host, node,
-// doors. When it fails, what was up is taken down again.
+// startDaemon brings everything up, in this order: lock, keys, store, host,
+// node, doors. When it fails, what was up is taken down again.
 func startDaemon(ctx context.Context, dir directory, c config, k keys, small bool, log *slog.Logger) (*daemon, error) {
 	d := &daemon{dir: dir, log: log, failed: make(chan error, 2)}
 	steps := []func() error{
 		d.takeLock,
+		func() error { return dir.readySealKey(&k, c.suite()) },
 		func() error { return d.openStore(storage.Options{Key: k.store, Small: small, Log: log}) },
 		func() error { return d.startNode(ctx, c, k) },
 		d.startSweeper,
@@ -106,13 +107,13 @@ func (d *daemon) startNode(ctx context.Context, c config, k keys) error {
 	}
 	d.node = n
 	d.later(func(context.Context) error { return n.Close() })
-	return nil
+	return d.dir.entered()
 }
 
 func (d *daemon) newNode(ctx context.Context, c config, k keys, h host.Host, gate *node.Gate) (*node.Node, error) {
 	return node.Start(ctx, node.Config{
 		Host: h, Gate: gate, Key: k.node, Org: k.org, Certificate: k.cert, Name: c.Org,
-		Store: d.store, Log: d.log, Connections: c.Connections,
+		Store: d.store, Log: d.log, Connections: c.Connections, Keep: d.dir.keepCert, Entry: k.entry, Seal: k.seal,
 	})
 }
 

@@ -16,10 +16,16 @@ func (d directory) config() string   { return filepath.Join(string(d), "config.t
 func (d directory) orgKey() string   { return filepath.Join(string(d), "org.key") }
 func (d directory) nodeKey() string  { return filepath.Join(string(d), "node.key") }
 func (d directory) storeKey() string { return filepath.Join(string(d), "store.key") }
+func (d directory) sealKey() string  { return filepath.Join(string(d), "seal.key") }
 func (d directory) cert() string     { return filepath.Join(string(d), "node.cert") }
 func (d directory) store() string    { return filepath.Join(string(d), "store") }
 func (d directory) socket() string   { return filepath.Join(string(d), "tocsin.sock") }
 func (d directory) lock() string     { return filepath.Join(string(d), "lock") }
+
+// What a node with a new key begins with; see keyrotate.go.
+func (d directory) entry() string     { return filepath.Join(string(d), "entry.toml") }
+func (d directory) formerKey() string { return filepath.Join(string(d), "node.key.old") }
+func (d directory) nextCert() string  { return filepath.Join(string(d), "node.cert.next") }
 
 // check refuses a directory that is none, that was never set up, or that
 // others may look into.

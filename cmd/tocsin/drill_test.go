@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,14 +51,15 @@ type drill struct {
 	t     *testing.T
 	fed   *nodetest.Federation
 	out   strings.Builder
-	words map[string]string // captured with > NAME
-	disks map[string]string // copied with copy ORG
-	files map[string]string // written with NAME:
+	words map[string]string    // captured with > NAME
+	disks map[string]string    // copied with copy ORG
+	files map[string]string    // written with NAME:
+	homes map[string]directory // of those who use key files
 }
 
 // playDrill returns the drill with the output it had.
 func playDrill(t *testing.T, script string) string {
-	d := &drill{t: t, fed: nodetest.New(t, script), words: map[string]string{}, disks: map[string]string{}, files: map[string]string{}}
+	d := &drill{t: t, fed: nodetest.New(t, script), words: map[string]string{}, disks: map[string]string{}, files: map[string]string{}, homes: map[string]directory{}}
 	var file string
 	for line := range strings.Lines(script) {
 		line = strings.TrimSuffix(line, "\n")
@@ -83,13 +85,19 @@ func (d *drill) print(line string) { d.out.WriteString(line + "\n") }
 // the command above; they are made anew.
 func (d *drill) line(line string) {
 	d.t.Helper()
-	org, command, isCommand := strings.Cut(line, "$ tocsin ")
+	org, command, isCommand := strings.Cut(line, "$ ")
+	token := ""
+	if rest, set := strings.CutPrefix(command, "TOCSIN_TOKEN=$"); set {
+		token, command, _ = strings.Cut(rest, " ")
+	}
+	command, typed := strings.CutPrefix(command, "tocsin ")
+	isCommand = isCommand && typed
 	f := strings.Fields(line)
 	wait, err := time.ParseDuration(strings.TrimPrefix(strings.TrimSpace(line), "+"))
 	switch {
 	case isCommand && d.fed.Names(org):
 		d.print(line)
-		d.command(org, command)
+		d.command(org, d.words[token], command)
 	case strings.HasPrefix(line, "+") && err == nil:
 		d.print(line)
 		time.Sleep(wait)
@@ -116,8 +124,8 @@ func (d *drill) event(f []string) bool {
 		d.fed.Kill(f[1])
 	case f[0] == "stop" && len(f) == 2:
 		d.fed.Stop(f[1])
-	case f[0] == "restart" && len(f) == 2:
-		d.fed.Restart(f[1])
+	case (f[0] == "start" || f[0] == "restart") && len(f) == 2:
+		d.restart(f[1])
 	case f[0] == "copy" && len(f) == 2:
 		d.disks[f[1]] = d.fed.Copy(f[1])
 	case f[0] == "revert" && len(f) == 2 && d.disks[f[1]] != "":
@@ -128,11 +136,89 @@ func (d *drill) event(f []string) bool {
 	return true
 }
 
-// longID is what no two runs print alike.
-var longID = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+// restart brings a node up, with the key files that it has by now.
+func (d *drill) restart(org string) {
+	d.t.Helper()
+	home, ok := d.homes[org]
+	if !ok {
+		d.fed.Restart(org)
+		return
+	}
+	k, err := home.readKeys(nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.fed.Equip(org, k.node, k.cert, k.entry)
+	d.fed.Restart(org)
+	if err := home.entered(); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// home returns an organisation's directory of key files. One that is set up by
+// the drill itself begins with none.
+func (d *drill) home(org string) directory {
+	d.t.Helper()
+	if dir, ok := d.homes[org]; ok {
+		return dir
+	}
+	dir := directory(filepath.Join(d.t.TempDir(), org))
+	d.homes[org] = dir
+	key, nodeKey, cert := d.fed.Keys(org)
+	if d.fed.Node(org) == nil {
+		return dir
+	}
+	orgFile, err := encodeKey("org", key, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	nodeFile, err := encodeKey("node", nodeKey, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	conf := defaultConfig()
+	conf.Org = org
+	rest, err := commonFiles(dir, conf, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	files := append(rest, newFile{dir.orgKey(), orgFile}, newFile{dir.nodeKey(), nodeFile}, newFile{dir.cert(), encodeCertificate(cert)})
+	if err := firstError(os.Mkdir(string(dir), 0o700), writeAll(files)); err != nil {
+		d.t.Fatal(err)
+	}
+	return dir
+}
+
+// getenv is the environment of a command: those that use key files have a
+// directory.
+func (d *drill) getenv(org, token string, args []string) func(string) string {
+	vars := map[string]string{"TOCSIN_TOKEN": token}
+	if len(args) > 0 && slices.Contains([]string{"certify", "init", "key"}, args[0]) {
+		vars["TOCSIN_DIR"] = string(d.home(org))
+	}
+	return func(name string) string { return vars[name] }
+}
+
+// What no two runs print alike.
+var (
+	longID      = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+	peerID      = regexp.MustCompile(`\b12D3KooW[1-9A-HJ-NP-Za-km-z]{44}\b`)
+	fingerprint = regexp.MustCompile(`\b([0-9]{5} ){5}[0-9]{5}\b`)
+	took        = regexp.MustCompile(`(receipts: \d+ of \d+ in) [0-9.]+ s`)
+	bearer      = regexp.MustCompile(`tocsin_[A-Za-z0-9_-]{43}`)
+)
+
+// steady returns what was printed, without what no two runs have in common.
+func (d *drill) steady(text string) string {
+	for _, home := range d.homes {
+		text = strings.ReplaceAll(text, string(home), "DIR")
+	}
+	text = bearer.ReplaceAllString(took.ReplaceAllString(text, "$1 TIME"), "TOKEN")
+	return fingerprint.ReplaceAllString(peerID.ReplaceAllString(longID.ReplaceAllString(text, "ID"), "NODE"), "FINGERPRINT")
+}
 
 // command runs one command line of the real CLI against an organisation's node.
-func (d *drill) command(org, command string) {
+func (d *drill) command(org, token, command string) {
 	var stdout, stderr bytes.Buffer
 	args := splitWords(os.Expand(command, func(name string) string { return d.words[name] }))
 	var capture string
@@ -150,14 +236,14 @@ func (d *drill) command(org, command string) {
 	}
 	code := run(d.t.Context(), env{
 		args: args, stdin: stdin, stdout: &stdout, stderr: &stderr,
-		getenv: func(string) string { return "" },
+		getenv: d.getenv(org, token, args),
 		dial:   func(string) *api.Client { return d.fed.Client(org) },
 	})
 	if capture != "" && code == 0 {
 		lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
 		d.words[capture], d.files[capture] = lines[len(lines)-1], stdout.String()
 	} else {
-		d.out.WriteString(longID.ReplaceAllString(stdout.String()+stderr.String(), "ID"))
+		d.out.WriteString(d.steady(stdout.String() + stderr.String()))
 	}
 	if code != 0 {
 		d.print("exit " + string(rune('0'+code)))

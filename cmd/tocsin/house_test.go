@@ -22,7 +22,7 @@ var staircase = [][]string{
 	{"protocol"},
 	{"trust"},
 	{"storage"},
-	{"node", "node/api/intake"},
+	{"node", "node/api/intake", "node/api/feed"},
 	{"node/api"},
 	{"node/nodetest"},
 	{"cmd/tocsin"},
@@ -35,7 +35,7 @@ var only = []struct {
 	files []string
 }{
 	{"store.Put", []string{"node/admit.go"}},
-	{"host.NewStream", []string{"node/sync.go", "node/join.go", "node/nodetest/hostile.go"}},
+	{"host.NewStream", []string{"node/sync.go", "node/join.go", "node/deliver.go", "node/nodetest/hostile.go"}},
 	{"protocol.NewArchiveWriter", []string{"node/archive.go"}},
 	{"topic.Publish", []string{"node/release.go", "node/nodetest/hostile.go"}},
 	{"protocol.Reopen", []string{"storage/"}},

@@ -65,7 +65,7 @@ func (d directory) offlineIdentity() (node.Identity, error) {
 	if err != nil {
 		return node.Identity{}, err
 	}
-	cert, err := d.readCert()
+	cert, err := d.readCert(d.cert())
 	if errors.Is(err, fs.ErrNotExist) {
 		err = d.notSetUp()
 	}

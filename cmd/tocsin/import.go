@@ -42,6 +42,7 @@ not be read to its end. With --json every event is a line; the last has the sums
 
 type importFlags struct {
 	issueFlags
+	to      audience
 	format  string
 	context bool
 	column  string
@@ -52,6 +53,7 @@ func (c *cli) importCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "import FILE|DIR|-...", Short: "Say what files hold", Long: importHelp, Args: someArgs("FILE"),
 		Example: "  tocsin import --tlp green feed.csv\n  zcat list.gz | tocsin import --tlp clear --format list -"}
 	f.add(cmd)
+	f.to.add(cmd)
 	cmd.Flags().StringVar(&f.format, "format", "auto", "auto, stix, misp, csv, list, hosts, adblock or text")
 	cmd.Flags().BoolVar(&f.context, "context", false, "also say what the source marks as context only (MISP to_ids false)")
 	cmd.Flags().StringVar(&f.column, "column", "", "csv: name or number of the column with the values (default: guessed)")
@@ -71,9 +73,12 @@ func (f *importFlags) options(cmd *cobra.Command) (api.ImportOptions, error) {
 	if err != nil {
 		return api.ImportOptions{}, usagef("--format: %v", err)
 	}
+	if err := f.to.check(f.tlp); err != nil {
+		return api.ImportOptions{}, err
+	}
 	confidence, err := f.sure(cmd)
 	return api.ImportOptions{
-		Format: format, TLP: f.tlp, PAP: f.pap, Community: f.community, Context: f.context, Column: f.column,
+		Format: format, TLP: f.tlp, Group: f.to.group, To: f.to.to, PAP: f.pap, Community: f.community, Context: f.context, Column: f.column,
 		Confidence: confidence, Valid: f.valid, Tags: f.tags, Description: f.description,
 	}, err
 }

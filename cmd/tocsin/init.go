@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
@@ -24,6 +25,11 @@ org.key is the organisation: keep a copy of it where the machine's fate cannot
 reach it. It may be moved away altogether; then this node can neither found a
 community, nor invite, nor renew its own certificate.
 
+With --certificate it completes a second node of an organisation, whose key stays
+elsewhere: the directory holds the node.key of ` + "`tocsin key create`" + `, the file is of
+` + "`tocsin certify`" + ` for it. Started, the node comes into the organisation's communities
+by itself; status shows what is left to do.
+
 With a passphrase the keys are sealed and the whole store is encrypted. It is
 asked for with --passphrase, or read from the first line of a file.
 
@@ -32,6 +38,7 @@ Prints: org, fingerprint, node and dir, a line each.`
 type initFlags struct {
 	config
 	askPassphrase bool
+	certificate   string
 }
 
 func (c *cli) initCommand() *cobra.Command {
@@ -39,7 +46,8 @@ func (c *cli) initCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "init --org NAME", Short: "Set up a node: keys, configuration, empty store", Long: initHelp, Args: noArgs,
 		Example: "  tocsin init --org bank --listen /ip4/198.51.100.7/tcp/4001 --http 127.0.0.1:7801"}
 	flags := cmd.Flags()
-	flags.StringVar(&f.Org, "org", "", "what the organisation calls itself (required)")
+	flags.StringVar(&f.Org, "org", "", "what the organisation calls itself (required, but with --certificate)")
+	flags.StringVar(&f.certificate, "certificate", "", "certificate file for the node.key in the directory; - for standard input")
 	flags.StringArrayVar(&f.Listen, "listen", f.Listen, "multiaddr to listen on; repeat for more")
 	flags.StringArrayVar(&f.Announce, "announce", nil, "multiaddr to tell others instead; repeat for more")
 	flags.StringVar(&f.HTTP, "http", f.HTTP, "HOST:PORT of the HTTP door; empty for none")
@@ -50,6 +58,14 @@ func (c *cli) initCommand() *cobra.Command {
 }
 
 func (c *cli) setUp(f initFlags) error {
+	var file certificateFile
+	if f.certificate != "" {
+		var err error
+		if file, err = c.readCertificateFile(f.certificate); err != nil {
+			return err
+		}
+		f.Org = cmp.Or(f.Org, file.Org)
+	}
 	if f.Org == "" {
 		return hinted(usagef("--org is missing"), "see `tocsin init --help`")
 	}
@@ -65,6 +81,9 @@ func (c *cli) setUp(f initFlags) error {
 			return err
 		}
 	}
+	if f.certificate != "" {
+		return c.setUpSecond(dir, f, file)
+	}
 	passphrase, err := c.newPassphrase(f.PassphraseFile, f.askPassphrase)
 	if err != nil {
 		return err
@@ -76,6 +95,17 @@ func (c *cli) setUp(f initFlags) error {
 	return c.printInit(dir, f.Org, cert)
 }
 
+// setUpSecond completes a directory that holds a node's key.
+func (c *cli) setUpSecond(dir directory, f initFlags, file certificateFile) error {
+	if f.askPassphrase {
+		return usagef("--passphrase: the passphrase of the key is asked for where it has one; it is given to `tocsin key create`")
+	}
+	if err := dir.complete(f.config, file, func() ([]byte, error) { return c.passphrase(f.PassphraseFile) }, time.Now()); err != nil {
+		return err
+	}
+	return c.printInit(dir, f.Org, file.Certificate)
+}
+
 func (c *cli) printInit(dir directory, org string, cert protocol.Certificate) error {
 	record := struct {
 		Org         string `json:"org"`
@@ -84,7 +114,11 @@ func (c *cli) printInit(dir directory, org string, cert protocol.Certificate) er
 		Dir         string `json:"dir"`
 	}{org, cert.Org.Fingerprint(), node.PeerID(cert.Node).String(), string(dir)}
 	err := c.print(record, "org: %s\nfingerprint: %s\nnode: %s\ndir: %s", clean(org), record.Fingerprint, record.Node, clean(record.Dir))
-	c.hint("copy %s to a safe place, then `tocsin run`", clean(dir.orgKey()))
+	if _, missing := os.Stat(dir.orgKey()); missing == nil {
+		c.hint("copy %s to a safe place, then `tocsin run`", clean(dir.orgKey()))
+	} else {
+		c.hint("`tocsin run`: it comes in by itself")
+	}
 	return err
 }
 
@@ -97,14 +131,54 @@ func (d directory) create(c config, passphrase []byte, now time.Time) (protocol.
 	if err != nil {
 		return cert, err
 	}
+	return cert, d.writeWithStore(files, passphrase)
+}
+
+// complete sets up a node whose key is there and whose organisation's is not.
+func (d directory) complete(c config, f certificateFile, ask func() ([]byte, error), now time.Time) error {
+	for _, path := range []string{d.orgKey(), d.storeKey(), d.sealKey(), d.cert(), d.config(), d.store()} {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return hinted(fmt.Errorf("%s is there already: a node lives in this directory", path), "to load a new certificate: `tocsin key load FILE`")
+		}
+	}
+	passphrase, err := d.unlock(ask)
+	if err != nil {
+		return err
+	}
+	key, err := d.readKey("node", d.nodeKey(), passphrase)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return hinted(fmt.Errorf("there is no node.key in %s", d), "`tocsin key create` makes it, then certify it")
+	case err != nil:
+		return err
+	case protocol.NodeOf(key) != f.Certificate.Node:
+		return fmt.Errorf("the certificate is for node %s, and %s is of %s", node.PeerID(f.Certificate.Node), d.nodeKey(), node.PeerID(protocol.NodeOf(key)))
+	case !f.Certificate.Covers(protocol.Millis(now)):
+		return fmt.Errorf("the certificate is valid from %s to %s", protocol.Time(f.Certificate.NotBefore).Format(time.DateTime), protocol.Time(f.Certificate.NotAfter).Format(time.DateTime))
+	}
+	entry, err := f.text()
+	if err != nil {
+		return err
+	}
+	files := []newFile{{d.cert(), encodeCertificate(f.Certificate)}, {d.entry(), entry}}
+	rest, err := commonFiles(d, c, passphrase)
+	if err != nil {
+		return err
+	}
+	return d.writeWithStore(append(files, rest...), passphrase)
+}
+
+// writeWithStore writes the files of a new node and makes its store, or leaves
+// nothing.
+func (d directory) writeWithStore(files []newFile, passphrase []byte) error {
 	if err := writeAll(files); err != nil {
-		return cert, err
+		return err
 	}
 	if err := d.createStore(passphrase); err != nil {
 		err = errors.Join(fmt.Errorf("make the store: %w", err), os.RemoveAll(d.store()))
-		return cert, errors.Join(err, takeBack(files))
+		return errors.Join(err, takeBack(files))
 	}
-	return cert, nil
+	return nil
 }
 
 func (d directory) createStore(passphrase []byte) error {
@@ -141,7 +215,7 @@ func (d directory) prepare() error {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return err
 	}
-	for _, path := range []string{d.orgKey(), d.nodeKey(), d.storeKey(), d.cert(), d.config(), d.store()} {
+	for _, path := range []string{d.orgKey(), d.nodeKey(), d.storeKey(), d.sealKey(), d.cert(), d.config(), d.store()} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			return hinted(fmt.Errorf("%s is there already: a node lives in this directory", path), "start it with `tocsin run`, or give another --dir")
 		}
@@ -186,25 +260,30 @@ func newFiles(d directory, c config, passphrase []byte, now time.Time) ([]newFil
 	if err != nil {
 		return nil, cert, err
 	}
-	text, err := c.text()
-	if err != nil {
-		return nil, cert, err
-	}
 	files := []newFile{{d.orgKey(), orgFile}, {d.nodeKey(), nodeFile}, {d.cert(), encodeCertificate(cert)}}
+	rest, err := commonFiles(d, c, passphrase)
+	return append(files, rest...), cert, err
+}
+
+// commonFiles are those that nodes with and without their organisation's key
+// begin with.
+func commonFiles(d directory, c config, passphrase []byte) (files []newFile, err error) {
 	if passphrase != nil {
 		storeFile, err := sealStoreKey(passphrase)
 		if err != nil {
-			return nil, cert, err
+			return nil, err
 		}
 		files = append(files, newFile{d.storeKey(), storeFile})
 	}
-	return append(files, newFile{d.config(), text}), cert, nil
+	_, sealFile, err := makeSealKey(c.suite(), passphrase)
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.text()
+	return append(files, newFile{d.sealKey(), sealFile}, newFile{d.config(), text}), err
 }
 
-const (
-	certLife  = 365 * 24 * time.Hour
-	certRenew = 30 * 24 * time.Hour // before the end
-)
+const certLife = 365 * 24 * time.Hour
 
 // certify makes a node's certificate. It begins a little in the past, since
 // clocks differ.

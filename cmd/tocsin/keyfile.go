@@ -21,6 +21,7 @@ const (
 	pemPlain   = "PRIVATE KEY" // PKCS #8, as other tools read it
 	pemSealed  = "TOCSIN SEALED KEY"
 	pemCert    = "TOCSIN CERTIFICATE"
+	pemSealKey = "TOCSIN ENCRYPTION KEY" // opens what is sealed for this node
 
 	// sealing names algorithms and their costs, so that no number from a file
 	// decides how much memory is taken.
@@ -151,6 +152,37 @@ func decodeStoreKey(file, passphrase []byte) ([]byte, error) {
 }
 
 const storeKeySize = 32
+
+// encodeSealKey writes the key that opens what is sealed for this node.
+func encodeSealKey(k *protocol.SealKey, passphrase []byte) ([]byte, error) {
+	secret, err := k.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	if passphrase == nil {
+		return pem.EncodeToMemory(&pem.Block{Type: pemSealKey, Bytes: secret}), nil
+	}
+	return seal("seal", secret, passphrase)
+}
+
+// decodeSealKey reads what encodeSealKey wrote.
+func decodeSealKey(file, passphrase []byte) (*protocol.SealKey, error) {
+	block, err := oneBlock(file)
+	if err != nil {
+		return nil, err
+	}
+	secret := block.Bytes
+	switch block.Type {
+	case pemSealKey:
+	case pemSealed:
+		if secret, err = unseal("seal", block, passphrase); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("a PEM block %q is not an encryption key", block.Type)
+	}
+	return protocol.ParseSealKey(secret)
+}
 
 // encodeCertificate writes a certificate as PEM.
 func encodeCertificate(c protocol.Certificate) []byte {

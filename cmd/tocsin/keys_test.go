@@ -115,7 +115,7 @@ func TestRenew(t *testing.T) {
 		if !row.want {
 			continue
 		}
-		onDisk, err := dir.readCert()
+		onDisk, err := dir.readCert(dir.cert())
 		if err != nil || onDisk != try.cert || !onDisk.Covers(protocol.Millis(row.now.Add(300*24*time.Hour))) || onDisk.Node != first.Node || onDisk.Org != first.Org {
 			t.Errorf("%s: %v is on the disk, %v", row.name, onDisk, err)
 		}

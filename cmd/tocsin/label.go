@@ -91,7 +91,7 @@ type audience struct {
 
 func (a *audience) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.group, "group", "", "sharing group that may see it (amber and above)")
-	cmd.Flags().StringArrayVar(&a.to, "to", nil, "organisation that may see it (amber and above); repeat for more")
+	cmd.Flags().StringArrayVar(&a.to, "to", nil, "organisation that may see it (amber and above), for red ORG/PERSON; repeat for more")
 }
 
 // check refuses an audience that a label would not keep to: what is said so

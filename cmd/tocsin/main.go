@@ -39,7 +39,10 @@
 //	org.key      the organisation (0600); may be kept elsewhere
 //	node.key     this node (0600)
 //	node.cert    the organisation's word that the node is its own
+//	seal.key     opens what others seal for this node alone (0600)
 //	store.key    where a passphrase was set: what the store is encrypted with
+//	entry.toml   until the first start: what init --certificate was given
+//	node.key.old until the next start: the key that key rotate replaced
 //	store/       the memory of the node
 //	tocsin.sock  the daemon's door for this command
 //	lock         held by the one daemon (or `store rebuild`) at work here

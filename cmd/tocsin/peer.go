@@ -46,7 +46,7 @@ Prints: removed ORG, or: requested ORG, while founders are missing.`
 func (c *cli) peerCommand() *cobra.Command {
 	cmd := group("peer", "Other organisations: list, name, block, remove",
 		c.peerAddCommand(), c.peerListCommand(), c.peerShowCommand(), c.peerNameCommand(),
-		c.peerBlockCommand(), c.peerReleaseCommand(), c.peerRemoveCommand())
+		c.peerBlockCommand(), c.peerReleaseCommand(), c.peerRemoveCommand(), c.peerClientCommand())
 	cmd.Long = peerHelp
 	return cmd
 }

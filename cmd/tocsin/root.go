@@ -64,9 +64,10 @@ func (c *cli) root() *cobra.Command {
 		c.initCommand(), c.runCommand(), c.demoCommand(),
 		c.statusCommand(), c.idCommand(), c.doctorCommand(),
 		c.communityCommand(), c.inviteCommand(), c.joinCommand(), c.peerCommand(),
-		c.submitCommand(), c.importCommand(), c.lookupCommand(), c.searchCommand(), c.watchCommand(),
+		c.submitCommand(), c.importCommand(), c.lookupCommand(), c.searchCommand(), c.watchCommand(), c.feedCommand(),
+		c.groupCommand(), c.whoCommand(), c.revokeCommand(), c.eraseCommand(),
 		c.archiveCommand(),
-		c.tokenCommand(), c.storeCommand(), c.backupCommand(), c.restoreCommand(), c.versionCommand(),
+		c.keyCommand(), c.certifyCommand(), c.tokenCommand(), c.storeCommand(), c.backupCommand(), c.restoreCommand(), c.versionCommand(),
 	)
 	return root
 }
@@ -144,13 +145,19 @@ func (c *cli) dir() (directory, error) {
 	return directory(abs), err
 }
 
-// daemon returns a client of the directory's daemon.
+// daemon returns a client of the directory's daemon. A token is taken from the
+// environment alone: flags are for everybody to see in the list of processes.
 func (c *cli) daemon() (*api.Client, directory, error) {
 	dir, err := c.dir()
 	if err != nil && !c.unhoused {
 		return nil, "", err
 	}
-	return c.dial(string(dir)), dir, nil
+	client := c.dial(string(dir))
+	if token := c.getenv("TOCSIN_TOKEN"); token != "" {
+		as := *client
+		as.Token, client = token, &as
+	}
+	return client, dir, nil
 }
 
 // ask lets talk speak to the daemon of the directory.

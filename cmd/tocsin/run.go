@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
@@ -96,7 +97,7 @@ func (c *cli) load(dir directory, f runFlags) (config, keys, error) {
 	return conf, k, err
 }
 
-// renew renews the certificate where it can, and warns where it ends soon.
+// renew renews the certificate where it can, before the node needs it.
 func (c *cli) renew(dir directory, k *keys, log *slog.Logger) error {
 	now := time.Now()
 	renewed, err := dir.renew(k, now)
@@ -108,9 +109,7 @@ func (c *cli) renew(dir directory, k *keys, log *slog.Logger) error {
 	case renewed:
 		log.Info("certificate renewed", "until", ends.Format(time.DateOnly))
 	case now.After(ends):
-		return hinted(fmt.Errorf("the certificate of this node ended on %s", ends.Format(time.DateOnly)), "put org.key back into %s and start again: it is renewed by itself", dir)
-	case now.After(ends.Add(-certRenew)):
-		log.Warn("the certificate of this node ends soon and org.key is not here to renew it", "until", ends.Format(time.DateOnly))
+		return hinted(fmt.Errorf("the certificate of this node ended on %s", ends.Format(time.DateOnly)), "`tocsin certify %s` where org.key is, then `tocsin key load FILE` here; with org.key in %s it is renewed by itself", node.PeerID(k.cert.Node), dir)
 	}
 	return nil
 }

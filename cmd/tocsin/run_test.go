@@ -439,7 +439,7 @@ func TestTokens(t *testing.T) {
 	}
 	code, list, stderr := play(t, env{}, "token", "list", "--dir", string(dir))
 	id, rest, _ := strings.Cut(list, " ")
-	if code != exitDone || !strings.HasPrefix(rest, "reader clearance:green created:") || !strings.HasSuffix(rest, ` "two words"`+"\n") || strings.Contains(list, lastLine(stdout)) {
+	if code != exitDone || !strings.HasPrefix(rest, "reader clearance:green pap:amber created:") || !strings.HasSuffix(rest, ` "two words"`+"\n") || strings.Contains(list, lastLine(stdout)) {
 		t.Errorf("exit %d, %q, %s", code, list, stderr)
 	}
 	if code, stdout, stderr := play(t, env{}, "token", "delete", id, "--dir", string(dir)); code != exitDone || stdout != "deleted "+id+"\n" {

@@ -12,7 +12,11 @@ import (
 const submitHelp = `Says, under this organisation's name, that values are malicious. They are signed,
 on the disk and on their way when the command returns. --tlp says who may see
 them and must be given: no label means not shareable. Saying a value again
-replaces what was said before.
+under the same label, to the same recipients, replaces what was said before.
+
+clear and green go to a community. amber and amber+strict go to the
+organisations named with --to or to a sharing group; amber may go on to clients
+of theirs. red goes to persons: --to hospital/alice.
 
 Values may be defanged; their type is guessed unless --type says it. Values that
 cannot be said are named on standard error and the rest goes through; the exit
@@ -41,6 +45,7 @@ func (c *cli) submitCommand() *cobra.Command {
 		if err := to.check(r.TLP); err != nil {
 			return err
 		}
+		r.Group, r.To = to.group, to.to
 		r.Values, r.Type = args, kind
 		return c.ask(func(client *api.Client) error {
 			answer, err := client.Submit(cmd.Context(), r)

@@ -8,16 +8,30 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tocsin-exchange/tocsin/node/api"
+	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
 const tokenHelp = `Tokens let your tools in at the HTTP door: Authorization: Bearer TOKEN. A role says
 what the tool may do: reader (look up, read), analyst (also submit and import),
-reviewer, auditor (how the node is doing), operator (everything). The clearance is
-the strictest label it may see.`
+reviewer, auditor (how the node is doing), operator (everything).
+
+What it may see is limited by its clearance, the strictest TLP label (default
+green), and by --pap, the strictest PAP level (default amber: it may look things up
+elsewhere; PAP:RED is for those who are never noticed). What states no PAP passes.
+TLP:RED is shown to the persons it names and to nobody else, the operator included:
+make a token with --clearance red --person NAME for each of them. Figures about the
+whole node (status, doctor, metrics) need --clearance amber+strict --pap red, and
+leave out what is under RED.
+
+To use the command line as a token, and see what it sees, set TOCSIN_TOKEN:
+
+  TOCSIN_TOKEN=$(cat alice.token) tocsin lookup 203.0.113.7`
 
 const tokenListHelp = `Prints a line for each token, never the token itself:
 
-  ID ROLE clearance:green created:2026-11-22 NAME`
+  ID ROLE clearance:green pap:amber created:2026-11-22 person:PERSON NAME
+
+with person and name where they were given.`
 
 func (c *cli) tokenCommand() *cobra.Command {
 	cmd := group("token", "Let tools in at the HTTP door", c.tokenCreateCommand(), c.tokenListCommand(), c.tokenDeleteCommand())
@@ -34,6 +48,9 @@ func (c *cli) tokenCreateCommand() *cobra.Command {
 	cmd.Flags().StringVar(&r.Name, "name", "", "what it is for")
 	complete(cmd, "role", "reader", "analyst", "reviewer", "auditor", "operator")
 	labelFlag(cmd, &r.Clearance, "clearance", "strictest label it may see (default green)")
+	cmd.Flags().Var((*papValue)(&r.PAP), "pap", "strictest PAP level it may see (default amber)")
+	complete(cmd, "pap", "clear", "green", "amber", "red")
+	cmd.Flags().StringVar(&r.Person, "person", "", "whose RED it shows, as senders name them (with --clearance red)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if role == "" {
 			return hinted(usagef("--role is missing"), "one of reader, analyst, reviewer, auditor, operator")
@@ -41,6 +58,9 @@ func (c *cli) tokenCreateCommand() *cobra.Command {
 		var err error
 		if r.Role, err = api.ParseRole(role); err != nil {
 			return usagef("--role: %v", err)
+		}
+		if r.Person != "" && r.Clearance != protocol.Red {
+			return hinted(usagef("--person is for what is under TLP:RED"), "give --clearance red, or leave it out")
 		}
 		return c.createToken(cmd.Context(), r)
 	}
@@ -52,6 +72,9 @@ func (c *cli) createToken(ctx context.Context, r api.TokenRequest) error {
 		made, err := client.CreateToken(ctx, r)
 		if err != nil {
 			return err
+		}
+		if !c.json && made.Clearance == protocol.Red && made.Person == "" {
+			c.hint("without --person it shows nothing under TLP:RED")
 		}
 		if !c.json {
 			c.hint("shown once: keep it where the tool finds it; `tocsin token delete %s` ends it", clean(made.ID))
@@ -66,7 +89,10 @@ func (c *cli) tokenListCommand() *cobra.Command {
 		return c.ask(func(client *api.Client) error {
 			tokens, err := client.ListTokens(cmd.Context())
 			for _, t := range tokens {
-				line := fmt.Sprintf("%s %s clearance:%s created:%s", field(t.ID), t.Role, t.Clearance, t.Created.UTC().Format(time.DateOnly))
+				line := fmt.Sprintf("%s %s clearance:%s pap:%s created:%s", field(t.ID), t.Role, t.Clearance, t.PAP, t.Created.UTC().Format(time.DateOnly))
+				if t.Person != "" {
+					line += " person:" + field(t.Person)
+				}
 				if t.Name != "" {
 					line += " " + field(t.Name)
 				}
