@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api"
@@ -58,4 +59,30 @@ func signed(t *testing.T, f *nodetest.Federation, author string, r node.Receipt,
 	if !slices.Equal(got, orgs) {
 		t.Errorf("%s has receipts of %v for %s, want %v", author, got, r.Bulletin, orgs)
 	}
+}
+
+func TestHistoryIsGranted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := nodetest.New(t, `
+			bank -- hospital : ir
+			bank -- cert
+			bank -- vendor
+			hospital -- cert
+		`)
+		first := named(t, f, "hospital", "first.example", protocol.Amber, "ir@bank")
+		f.Settle()
+		bank := f.Node("bank")
+		ir := bank.Groups()[0].ID
+		if _, err := bank.ChangeGroup(t.Context(), ir, []protocol.Org{f.Org("vendor")}, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		f.Settle()
+		f.HeldBy(first, "bank", "hospital")
+		if _, err := bank.ChangeGroup(t.Context(), ir, []protocol.Org{f.Org("cert")}, nil, 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Minute) // the vendor has no line to the author: another recipient syncs
+		f.HeldBy(first, "bank", "hospital", "cert", "vendor") // the newest roster grants it to all in it
+		signed(t, f, "hospital", first, "bank", "cert")
+	})
 }

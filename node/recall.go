@@ -47,13 +47,19 @@ func (k *knowledge) takeSealing(b *protocol.Bulletin, key *protocol.EncryptionKe
 	}
 }
 
-// erasedOf returns which objects of a bulletin its author has had erased.
+// erasedOf returns which objects of a bulletin its author has had erased: by the
+// statements known, and by what the store remembers of what it destroyed.
 func (n *Node) erasedOf(b *protocol.Bulletin) (objects []uint64) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	for _, e := range n.known.erasures[b.ID()] {
 		if e.by == b.Header.Org() {
 			objects = append(objects, e.objects...)
+		}
+	}
+	n.mu.Unlock()
+	for i, leaf := range b.Leaves() {
+		if n.store.LeafErased(leaf) {
+			objects = append(objects, uint64(i))
 		}
 	}
 	slices.Sort(objects)

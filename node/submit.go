@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -100,6 +101,9 @@ func (n *Node) issue(s Submission) (protocol.Header, error) {
 	return h, nil
 }
 
+// errErased keeps out what its author has had destroyed, whoever has kept a copy.
+var errErased = errors.New("it was erased here at its author's request")
+
 // finish turns a draft into the object to sign.
 func (n *Node) finish(d stix.Draft, scope []byte, now time.Time, label protocol.TLP) (stix.Object, error) {
 	isTLP := func(id string) bool { _, is := protocol.MarkingTLP(id); return is }
@@ -110,6 +114,9 @@ func (n *Node) finish(d stix.Draft, scope []byte, now time.Time, label protocol.
 		}
 		if err := protocol.CheckMarkings(label, foreign.MarkingRefs); err != nil {
 			return stix.Object{}, err
+		}
+		if n.store.WasErased(foreign) {
+			return stix.Object{}, errErased
 		}
 	}
 	o, err := d.Finish(scope, now, isTLP)

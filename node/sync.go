@@ -313,6 +313,9 @@ func (n *Node) open(f protocol.SyncFrame) (b *protocol.Bulletin, bytes int, err 
 		return nil, len(f.Bulletin), nil
 	}
 	b, err = protocol.Open(f.Bulletin)
+	if err == nil && b.Header.TLP > protocol.Green {
+		err = fmt.Errorf("%w sync: %s that is not sealed", protocol.ErrInvalid, b.Header.TLP.Label())
+	}
 	return b, len(f.Bulletin), err
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +31,7 @@ only node of an organisation another key.
 
 Prints: revoked NODE, then a line for each bulletin named as good:
 
-  kept BULLETIN KIND COMMUNITY tlp:green issued:2026-11-22T09:30:00Z`
+  kept BULLETIN KIND COMMUNITY tlp:green issued:2026-11-22T09:30Z`
 
 func (c *cli) keyCommand() *cobra.Command {
 	cmd := group("key", "Keys of this organisation's nodes: create, load, rotate, revoke",
@@ -63,7 +62,7 @@ func revokedLines(a api.RevokeAnswer) string {
 	lines := []string{"revoked " + a.Peer}
 	for _, k := range a.Kept {
 		lines = append(lines, strings.Join([]string{
-			"kept", k.Bulletin.String(), k.Kind, field(k.Community), fmt.Sprintf("tlp:%s", k.TLP), "issued:" + k.Issued.UTC().Format(time.RFC3339),
+			"kept", k.Bulletin.String(), k.Kind, field(k.Community), fmt.Sprintf("tlp:%s", k.TLP), "issued:" + k.Issued.UTC().Format("2006-01-02T15:04Z"),
 		}, " "))
 	}
 	return strings.Join(lines, "\n")

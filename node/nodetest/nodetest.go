@@ -282,6 +282,9 @@ func (f *Federation) Node(org string) *node.Node { return f.member(org).node }
 // Orgs returns all organisations of the graph.
 func (f *Federation) Orgs() []string { return slices.Clone(f.graph.orgs) }
 
+// Org returns the key of an organisation.
+func (f *Federation) Org(name string) protocol.Org { return protocol.OrgOf(f.member(name).org) }
+
 // Names reports whether the graph has such an organisation.
 func (f *Federation) Names(org string) bool { return f.orgs[org] != nil }
 
