@@ -137,6 +137,23 @@ func (c *conversation) readSummaries() ([]protocol.Summary, error) {
 	}
 }
 
+// converse answers a stream that a peer has opened, when it is a member and has
+// not too many of them.
+func (n *Node) converse(s network.Stream, answer func(*conversation) error) {
+	p := s.Conn().RemotePeer()
+	if n.off&guardStream == 0 && !n.gate.member(p) || !n.takeStream(s) {
+		s.Reset()
+		return
+	}
+	defer n.leaveStream(s)
+	c := n.newConversation(s)
+	err := answer(c)
+	if err != nil && err != io.EOF {
+		n.log.Debug("stream answered", "peer", p, "protocol", s.Protocol(), "err", err)
+	}
+	c.end(&err)
+}
+
 // takeStream counts a stream that a peer has opened, and takes it when the peer
 // has neither too many of its protocol open nor opened too many of late; who goes
 // on opening them all the same is suspended. Whoever gets true calls leaveStream.

@@ -1,10 +1,10 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"sync"
@@ -63,18 +63,11 @@ func (n *Node) deliverAll(ctx context.Context, node protocol.Node) (reason strin
 		case err != nil:
 			return "", err
 		case signed == 0:
-			return cmpOr(refused, "it answered nothing"), nil
+			return cmp.Or(refused, "it answered nothing"), nil
 		}
 		reason = refused
 	}
 	return reason, n.sendRelays(c, o.Nodes[node].Org)
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // offer offers bulletins, sends those that are wanted, sealed, and keeps the
@@ -184,34 +177,23 @@ func (n *Node) sendRelays(c *conversation, org protocol.Org) error {
 
 // serveDeliver takes what is brought to us.
 func (n *Node) serveDeliver(s network.Stream) {
-	p := s.Conn().RemotePeer()
-	if n.off&guardStream == 0 && !n.gate.member(p) || !n.takeStream(s) {
-		s.Reset()
-		return
-	}
-	defer n.leaveStream(s)
-	c := n.newConversation(s)
-	var err error
-	defer func() {
-		if err != nil && err != io.EOF {
-			n.log.Debug("deliver answered", "peer", p, "err", err)
+	n.converse(s, func(c *conversation) (err error) {
+		for err == nil {
+			var f protocol.DeliverFrame
+			if f, err = c.readDelivery(); err != nil {
+				return err
+			}
+			switch {
+			case len(f.Offer) > 0:
+				err = n.takeOffer(c, f.Offer)
+			case f.Receipt != nil:
+				err = n.takeRelayed(c.peer, f.Receipt)
+			default:
+				err = fmt.Errorf("%w deliver: an offer was due", protocol.ErrInvalid)
+			}
 		}
-		c.end(&err)
-	}()
-	for err == nil {
-		var f protocol.DeliverFrame
-		if f, err = c.readDelivery(); err != nil {
-			return
-		}
-		switch {
-		case len(f.Offer) > 0:
-			err = n.takeOffer(c, f.Offer)
-		case f.Receipt != nil:
-			err = n.takeRelayed(c.peer, f.Receipt)
-		default:
-			err = fmt.Errorf("%w deliver: an offer was due", protocol.ErrInvalid)
-		}
-	}
+		return err
+	})
 }
 
 // takeOffer signs for what is settled here, asks for the rest, and signs for that.
@@ -235,7 +217,7 @@ func (n *Node) takeOffer(c *conversation, ids []protocol.ID) error {
 	for _, id := range want.IDs {
 		answer := protocol.DeliverFrame{Receipt: n.receipt(id, c.peer)}
 		if answer.Receipt == nil {
-			answer = protocol.DeliverFrame{Refused: cmpOr(reasons[id], "it was not sent")}
+			answer = protocol.DeliverFrame{Refused: cmp.Or(reasons[id], "it was not sent")}
 		}
 		if err := c.writeDelivery(answer); err != nil {
 			return err

@@ -81,7 +81,7 @@ func TestHistoryIsGranted(t *testing.T) {
 		if _, err := bank.ChangeGroup(t.Context(), ir, []protocol.Org{f.Org("cert")}, nil, 1); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Minute) // the vendor has no line to the author: another recipient syncs
+		time.Sleep(3 * time.Minute)                           // the vendor has no line to the author: another recipient syncs
 		f.HeldBy(first, "bank", "hospital", "cert", "vendor") // the newest roster grants it to all in it
 		signed(t, f, "hospital", first, "bank", "cert")
 	})

@@ -102,43 +102,30 @@ func (n *Node) openSync(ctx context.Context, p peer.ID) (*conversation, error) {
 
 // serveSync answers: either a session, or single requests for bodies.
 func (n *Node) serveSync(s network.Stream) {
-	p := s.Conn().RemotePeer()
-	if n.off&guardStream == 0 && !n.gate.member(p) || !n.takeStream(s) {
-		s.Reset()
-		return
-	}
-	defer n.leaveStream(s)
-	c := n.newConversation(s)
-	var err error
-	defer func() {
+	n.converse(s, func(c *conversation) error {
+		first, err := c.read()
+		switch {
+		case err != nil:
+			return err
+		case first.Want != nil:
+			if err := n.satisfy(c, first.Want); err != nil {
+				return err
+			}
+			return n.answer(c)
+		case first.Digest == nil:
+			return fmt.Errorf("%w sync: neither digest nor want", protocol.ErrInvalid)
+		}
+		leave, err := n.takeSession(c)
 		if err != nil {
-			n.log.Debug("sync answered", "peer", p, "err", err)
+			return err
 		}
-		c.end(&err)
-	}()
-	first, err := c.read()
-	if err != nil {
-		return
-	}
-	if first.Want != nil {
-		if err = n.satisfy(c, first.Want); err == nil {
-			err = n.answer(c)
+		defer leave()
+		news, err := n.serveSession(c, first)
+		if news > 0 {
+			n.spread(c.peer)
 		}
-		return
-	}
-	if first.Digest == nil {
-		err = fmt.Errorf("%w sync: neither digest nor want", protocol.ErrInvalid)
-		return
-	}
-	leave, err := n.takeSession(c)
-	if err != nil {
-		return
-	}
-	defer leave()
-	var news int
-	if news, err = n.serveSession(c, first); news > 0 {
-		n.spread(p)
-	}
+		return err
+	})
 }
 
 func (n *Node) serveSession(c *conversation, first protocol.SyncFrame) (int, error) {

@@ -121,19 +121,10 @@ func (c *cli) writeBackup(ctx context.Context, w io.Writer, o offline) (report s
 }
 
 func (c *cli) restore(ctx context.Context, file string, o offline) error {
-	dir, err := c.dir()
-	if err != nil {
-		return err
-	}
-	_, k, err := c.load(dir, runFlags{passphraseFile: o.passphraseFile})
-	if err != nil {
-		return err
-	}
-	lock, err := dir.acquire()
-	if err != nil {
-		return hinted(err, "stop the daemon first")
-	}
-	defer lock.Close()
+	return c.whileStopped(o, func(dir directory, _ config, k keys) error { return c.restoreTo(ctx, dir, k, file) })
+}
+
+func (c *cli) restoreTo(ctx context.Context, dir directory, k keys, file string) error {
 	in := c.stdin
 	if file != "-" {
 		f, err := os.Open(file)

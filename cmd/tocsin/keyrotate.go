@@ -34,32 +34,21 @@ func (c *cli) keyRotateCommand() *cobra.Command {
 }
 
 func (c *cli) rotateKey(o offline) error {
-	dir, err := c.dir()
-	if err != nil {
-		return err
-	}
-	conf, k, err := c.load(dir, runFlags{passphraseFile: o.passphraseFile})
-	if err != nil {
-		return err
-	}
-	lock, err := dir.acquire()
-	if err != nil {
-		return hinted(err, "stop the daemon first")
-	}
-	defer lock.Close()
-	cert, err := dir.rotate(k, conf.suite(), time.Now())
-	if err != nil {
-		return err
-	}
-	record := struct {
-		Node   string    `json:"node"`
-		Former string    `json:"former"`
-		Until  time.Time `json:"certificate_expires"`
-	}{node.PeerID(cert.Node).String(), node.PeerID(k.cert.Node).String(), protocol.Time(cert.NotAfter)}
-	if !c.json {
-		c.hint("start the node: it comes in with the new key, and revokes the former one")
-	}
-	return c.print(record, "node: %s\nformer: %s\ncertificate: until %s", record.Node, record.Former, record.Until.Format(time.DateOnly))
+	return c.whileStopped(o, func(dir directory, conf config, k keys) error {
+		cert, err := dir.rotate(k, conf.suite(), time.Now())
+		if err != nil {
+			return err
+		}
+		record := struct {
+			Node   string    `json:"node"`
+			Former string    `json:"former"`
+			Until  time.Time `json:"certificate_expires"`
+		}{node.PeerID(cert.Node).String(), node.PeerID(k.cert.Node).String(), protocol.Time(cert.NotAfter)}
+		if !c.json {
+			c.hint("start the node: it comes in with the new key, and revokes the former one")
+		}
+		return c.print(record, "node: %s\nformer: %s\ncertificate: until %s", record.Node, record.Former, record.Until.Format(time.DateOnly))
+	})
 }
 
 // rotate puts new keys in the place of the old. The new certificate is written

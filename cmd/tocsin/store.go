@@ -59,14 +59,14 @@ func (o *offline) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.passphraseFile, "passphrase-file", "", "file with the passphrase of the keys, instead of what config.toml says")
 }
 
-// withStore opens the store of a node that does not run, for as long as use
-// takes.
-func (c *cli) withStore(o offline, use func(*storage.Store) error) error {
+// whileStopped does something to the directory of a node that does not run, and
+// keeps one from starting meanwhile.
+func (c *cli) whileStopped(o offline, do func(directory, config, keys) error) error {
 	dir, err := c.dir()
 	if err != nil {
 		return err
 	}
-	_, k, err := c.load(dir, runFlags{passphraseFile: o.passphraseFile})
+	conf, k, err := c.load(dir, runFlags{passphraseFile: o.passphraseFile})
 	if err != nil {
 		return err
 	}
@@ -75,15 +75,23 @@ func (c *cli) withStore(o offline, use func(*storage.Store) error) error {
 		return hinted(err, "stop the daemon first")
 	}
 	defer lock.Close()
-	store, err := storage.Open(dir.store(), storage.Options{Key: k.store, AcceptLoss: o.acceptLoss})
-	if err != nil {
-		return fmt.Errorf("open the store in %s: %w", dir.store(), err)
-	}
-	defer store.Close()
-	if err := use(store); err != nil {
-		return err
-	}
-	return store.Close()
+	return do(dir, conf, k)
+}
+
+// withStore opens the store of a node that does not run, for as long as use
+// takes.
+func (c *cli) withStore(o offline, use func(*storage.Store) error) error {
+	return c.whileStopped(o, func(dir directory, _ config, k keys) error {
+		store, err := storage.Open(dir.store(), storage.Options{Key: k.store, AcceptLoss: o.acceptLoss})
+		if err != nil {
+			return fmt.Errorf("open the store in %s: %w", dir.store(), err)
+		}
+		defer store.Close()
+		if err := use(store); err != nil {
+			return err
+		}
+		return store.Close()
+	})
 }
 
 func (c *cli) rebuild(ctx context.Context, o offline) error {
