@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
@@ -68,5 +69,6 @@ func (n *Node) AudienceText(audience []protocol.Recipient) string {
 			names = append(names, o.name(r.Org))
 		}
 	}
+	slices.Sort(names)
 	return strings.Join(names, ", ")
 }

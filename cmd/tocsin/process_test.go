@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -48,10 +49,10 @@ type process struct {
 }
 
 // newProcess sets a node up and starts it. Transport is tcp or quic.
-func newProcess(t testing.TB, binary, org, transport string) *process {
+func newProcess(t testing.TB, binary, org, transport string, flags ...string) *process {
 	t.Helper()
 	p := &process{t: t, binary: binary, dir: directory(filepath.Join(t.TempDir(), org))}
-	p.must("init", "--org", org, "--listen", freeAddr(t, transport), "--http", "127.0.0.1:"+freePort(t, "tcp"))
+	p.must(append([]string{"init", "--org", org, "--listen", freeAddr(t, transport), "--http", "127.0.0.1:" + freePort(t, "tcp")}, flags...)...)
 	p.start()
 	return p
 }
@@ -164,9 +165,16 @@ func (p *process) terminate() (cpu time.Duration) {
 // play runs one command of this node's directory in a process of its own.
 func (p *process) play(args ...string) (code int, stdout, stderr string) {
 	p.t.Helper()
+	return p.playAs("", args...)
+}
+
+// playAs is play with a token in the environment.
+func (p *process) playAs(token string, args ...string) (code int, stdout, stderr string) {
+	p.t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(p.t.Context(), p.binary, append(args, "--dir", string(p.dir))...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Env = append(os.Environ(), "TOCSIN_TOKEN="+token)
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -191,6 +199,34 @@ func (p *process) status() (s node.Status) {
 		p.t.Fatal(err)
 	}
 	return s
+}
+
+// prints runs a command that has to succeed and print just these lines.
+func (p *process) prints(want string, args ...string) {
+	p.t.Helper()
+	if code, stdout, stderr := p.play(args...); code != exitDone || stdout != want {
+		p.t.Errorf("%s: %v: exit %d, %swant:\n%sgot:\n%s", p.dir, args, code, stderr, want, stdout)
+	}
+}
+
+// ignores has the node know nothing of a value.
+func (p *process) ignores(value string) {
+	p.t.Helper()
+	if code, stdout, stderr := p.play("lookup", value); code != exitNotFound {
+		p.t.Errorf("%s knows %s: exit %d, %s%s", p.dir, value, code, stdout, stderr)
+	}
+}
+
+// signed waits until so many nodes have signed for what this one said of a
+// value; returns what status says then.
+func (p *process) signed(value string, receipts string) (said string) {
+	p.t.Helper()
+	eventually(p.t, fmt.Sprintf("%s has receipts of %s for %s", p.dir, receipts, value), func() (bool, string) {
+		_, stdout, stderr := p.play("status", value)
+		said = stdout
+		return strings.Contains(stdout, "\nreceipts: "+receipts), stdout + stderr
+	})
+	return said
 }
 
 // learns waits until the node knows who says a value.
@@ -225,14 +261,19 @@ func (p *process) joins(inviter *process) {
 	}
 }
 
+// url is where the node's HTTP door is.
+func (p *process) url() string {
+	_, address, _ := strings.Cut(p.ready, " http=")
+	address, _, _ = strings.Cut(address, " ")
+	return "http://" + address
+}
+
 // door returns a client of the node's HTTP door with a new token.
 func (p *process) door(role string) *api.Client {
 	p.t.Helper()
-	_, address, _ := strings.Cut(p.ready, " http=")
-	address, _, _ = strings.Cut(address, " ")
 	transport := &http.Transport{}
 	p.t.Cleanup(transport.CloseIdleConnections)
-	return &api.Client{URL: "http://" + address, HTTP: &http.Client{Transport: transport}, Token: p.must("token", "create", "--role", role)}
+	return &api.Client{URL: p.url(), HTTP: &http.Client{Transport: transport}, Token: p.must("token", "create", "--role", role)}
 }
 
 // eventually asks until the answer is yes.
