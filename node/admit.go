@@ -208,7 +208,8 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 		if r.BodyNew {
 			bodies = append(bodies, b)
 		}
-		if r.BodyNew && b.Header.TLP == protocol.Amber { // clients may be owed it
+		if r.BodyNew && b.Header.TLP > protocol.Green && entries[i].Reason != ownReason { // clients may be owed it
+			n.outbox.reopen(b.Header.Stream().ID(), b.Header.Position())
 			signal(n.outbox.news)
 		}
 		if r.BodyNew && b.Header.Kind == protocol.Statements {

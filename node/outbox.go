@@ -25,6 +25,7 @@ type outbox struct {
 
 	mu      sync.Mutex
 	settled map[protocol.Node]map[protocol.ID]protocol.Position // by node and stream: nothing is owed up to there
+	late    uint64                                              // how often something came that may lie before such a place
 	tries   map[protocol.Node]*attempt
 	waiting map[protocol.Node]bool // owed something, and not connected
 	relays  []relay                // receipts of clients, for the authors of what we passed on
@@ -187,7 +188,8 @@ func (n *Node) namedStreams() []storage.StreamState {
 
 // owedOf walks one stream from where all is settled.
 func (n *Node) owedOf(s storage.StreamState, node protocol.Node, ids []protocol.ID, limit int) []protocol.ID {
-	from, all := n.outbox.settledTo(node, s.ID), true
+	from, late := n.outbox.settledTo(node, s.ID)
+	all := true
 	for b, err := range n.store.Headers(s.ID, protocol.Range{From: from, To: s.Last}) {
 		if len(ids) >= limit {
 			break
@@ -197,7 +199,7 @@ func (n *Node) owedOf(s storage.StreamState, node protocol.Node, ids []protocol.
 			ids = append(ids, b.ID())
 		}
 		if all = all && err == nil && !owes; all {
-			n.outbox.settle(node, s.ID, b.Header.Position())
+			n.outbox.settle(node, s.ID, b.Header.Position(), late)
 		}
 	}
 	return ids
@@ -226,19 +228,36 @@ func (n *Node) owedErasures(o *outlook, node protocol.Node, ids []protocol.ID, l
 	return ids
 }
 
-func (x *outbox) settledTo(node protocol.Node, stream protocol.ID) protocol.Position {
+func (x *outbox) settledTo(node protocol.Node, stream protocol.ID) (p protocol.Position, late uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.settled[node][stream]
+	return x.settled[node][stream], x.late
 }
 
-func (x *outbox) settle(node protocol.Node, stream protocol.ID, p protocol.Position) {
+// settle is for whoever has looked at a stream since settledTo.
+func (x *outbox) settle(node protocol.Node, stream protocol.ID, p protocol.Position, late uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if late != x.late {
+		return // something came meanwhile, perhaps before p
+	}
 	if x.settled[node] == nil {
 		x.settled[node] = map[protocol.ID]protocol.Position{}
 	}
 	x.settled[node][stream] = p
+}
+
+// reopen is told of a body that came: after its header, or into a gap, so that
+// others were held to owe nothing up to beyond it.
+func (x *outbox) reopen(stream protocol.ID, p protocol.Position) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.late++
+	for _, settled := range x.settled {
+		if to, is := settled[stream]; is && to.Compare(p) >= 0 {
+			settled[stream] = before(p)
+		}
+	}
 }
 
 // A relay is a client's receipt on its way to the author of what we passed on.

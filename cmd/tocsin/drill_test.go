@@ -204,6 +204,7 @@ var (
 	longID      = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 	peerID      = regexp.MustCompile(`\b12D3KooW[1-9A-HJ-NP-Za-km-z]{44}\b`)
 	fingerprint = regexp.MustCompile(`\b([0-9]{5} ){5}[0-9]{5}\b`)
+	kept        = regexp.MustCompile(`(kept ID .* issued:)\S+`)
 	took        = regexp.MustCompile(`(receipts: \d+ of \d+ in) [0-9.]+ s`)
 	bearer      = regexp.MustCompile(`tocsin_[A-Za-z0-9_-]{43}`)
 )
@@ -213,8 +214,9 @@ func (d *drill) steady(text string) string {
 	for _, home := range d.homes {
 		text = strings.ReplaceAll(text, string(home), "DIR")
 	}
+	text = kept.ReplaceAllString(longID.ReplaceAllString(text, "ID"), "${1}TIME")
 	text = bearer.ReplaceAllString(took.ReplaceAllString(text, "$1 TIME"), "TOKEN")
-	return fingerprint.ReplaceAllString(peerID.ReplaceAllString(longID.ReplaceAllString(text, "ID"), "NODE"), "FINGERPRINT")
+	return fingerprint.ReplaceAllString(peerID.ReplaceAllString(text, "NODE"), "FINGERPRINT")
 }
 
 // command runs one command line of the real CLI against an organisation's node.
