@@ -36,7 +36,8 @@ func (n *Node) Identity() Identity {
 // An Origin is how far one organisation's log is held.
 type Origin struct {
 	Org       string         `json:"org"`
-	Community string         `json:"community"`
+	Community string         `json:"community,omitempty"`
+	Audience  string         `json:"audience,omitempty"` // above GREEN
 	Kind      string         `json:"kind"`
 	TLP       protocol.TLP   `json:"tlp"`
 	Headers   int            `json:"headers"`
@@ -103,12 +104,14 @@ func (n *Node) origins() []Origin {
 	o := n.look()
 	var list []Origin
 	for _, s := range n.store.Streams() {
-		c := o.Communities[s.Stream.Community]
-		if c == nil {
+		var community string
+		if c := o.Communities[s.Stream.Community]; c != nil {
+			community = c.Charter.Name
+		} else if s.Stream.TLP <= protocol.Green {
 			continue
 		}
 		origin := Origin{
-			Org: o.name(s.Org), Community: c.Charter.Name, Kind: s.Stream.Kind.String(), TLP: s.Stream.TLP,
+			Org: o.name(s.Org), Community: community, Audience: n.AudienceText(s.Stream.Audience), Kind: s.Stream.Kind.String(), TLP: s.Stream.TLP,
 			Headers: s.Headers, Gaps: len(s.Gaps), Missing: missingOf(s.Gaps), Last: protocol.Time(s.LastIssued), Bodies: map[string]int{},
 		}
 		for state, count := range s.Bodies {
@@ -119,7 +122,7 @@ func (n *Node) origins() []Origin {
 		list = append(list, origin)
 	}
 	slices.SortFunc(list, func(a, b Origin) int {
-		return cmp.Or(cmp.Compare(a.Community, b.Community), cmp.Compare(a.Org, b.Org), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.TLP, b.TLP))
+		return cmp.Or(cmp.Compare(a.Community, b.Community), cmp.Compare(a.Audience, b.Audience), cmp.Compare(a.Org, b.Org), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.TLP, b.TLP))
 	})
 	return list
 }

@@ -26,6 +26,7 @@ const statusHelp = `Shows the state of the node as key: value lines:
   quarantined: vendor said two things at one place: ID ID; what to do
   community: isac members:bank,cert,hospital
   origin: isac hospital objects tlp:green complete:3 held:3
+  origin: "group ir v2" hospital objects tlp:amber complete:1 held:1
 
 An origin is how far one organisation's log is held here: complete, or what of it
 is known to exist and missing, as numbers of an epoch, and what became of the
@@ -245,7 +246,7 @@ func convergenceLines(list []node.Convergence) []string {
 }
 
 func originLine(o node.Origin) string {
-	line := fmt.Sprintf("origin: %s %s %s", field(o.Community), field(o.Org), field(o.Kind))
+	line := fmt.Sprintf("origin: %s %s %s", field(o.Community+o.Audience), field(o.Org), field(o.Kind))
 	if o.TLP.Valid() {
 		line += " tlp:" + o.TLP.String()
 	}

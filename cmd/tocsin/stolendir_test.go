@@ -36,6 +36,7 @@ func stolenDaemon(t *testing.T, binary string, passphrase []byte) {
 	}
 	bank, hospital := newProcess(t, binary, "bank-of-canaries", "tcp", flags...), newProcess(t, binary, "hospital-of-canaries", "tcp", flags...)
 	content, hashed := sayCanaries(t, bank, hospital)
+	keys := map[*process]map[string][]byte{bank: keyCanaries(t, bank.dir, passphrase), hospital: keyCanaries(t, hospital.dir, passphrase)}
 	for _, theft := range []struct {
 		name string
 		stop func(*process)
@@ -50,7 +51,7 @@ func stolenDaemon(t *testing.T, binary string, passphrase []byte) {
 			showsNone(t, p.dir, hashed)
 			if passphrase != nil {
 				showsNone(t, p.dir, content[p])
-				showsNone(t, p.dir, keyCanaries(t, p.dir, passphrase))
+				showsNone(t, p.dir, keys[p])
 			}
 		}
 	}
@@ -58,7 +59,7 @@ func stolenDaemon(t *testing.T, binary string, passphrase []byte) {
 		return
 	}
 	for _, p := range []*process{bank, hospital} {
-		for _, canaries := range []map[string][]byte{content[p], keyCanaries(t, p.dir, nil)} {
+		for _, canaries := range []map[string][]byte{content[p], keys[p]} {
 			if found := shown(t, p.dir, canaries); !namesAll(found, canaries) {
 				t.Errorf("%s: the search finds only this where nothing is sealed: %q", p.dir, slices.Compact(found))
 			}
