@@ -62,6 +62,7 @@ func (n *Node) runAdmit() {
 // receive judges what others handed us and stores what may come in. It returns
 // how many bulletins, or bodies of known ones, are new.
 func (n *Node) receive(ctx context.Context, batch []arrival) (news int, err error) {
+	defer n.admissions.begin()() // from here on it is decided what is left out as erased
 	entries := n.judgeAll(batch)
 	news, err = n.admit(ctx, entries)
 	for _, e := range entries {
@@ -115,6 +116,9 @@ func (n *Node) judge(a arrival) (storage.Entry, bool) {
 		e.Body = storage.Absent
 		if a.bulletin.HasBody() {
 			e.Body, e.Reason, e.Objects = bodyState(a.bulletin, v.Rule, erased)
+		}
+		if e.Body == storage.Absent && nothingLeft(&a.bulletin.Header, erased) { // nobody has it to give
+			e.Body, e.Reason = storage.Erased, "erased"
 		}
 	case trust.Decline:
 		e.Body = storage.Declined
@@ -194,6 +198,7 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 	if len(entries) == 0 {
 		return 0, nil
 	}
+	defer n.admissions.begin()()
 	results, err := n.store.Put(ctx, entries...)
 	if err != nil {
 		err = fmt.Errorf("store %d bulletins: %w", len(entries), err)
@@ -245,6 +250,9 @@ func (n *Node) heed(bulletins []*protocol.Bulletin) {
 	})
 	if err := n.revoke(n.ctx); err != nil && n.ctx.Err() == nil {
 		n.log.Error("revocation", "err", err)
+	}
+	if slices.ContainsFunc(bulletins, func(b *protocol.Bulletin) bool { return b.Header.TLP > protocol.Green }) {
+		n.syncAllSoon() // a roster may open the past of its group to us
 	}
 	n.cutOutsiders() // whoever is out now gets nothing more, not even what comes next in this call
 	n.reportFaults(before)

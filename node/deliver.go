@@ -199,10 +199,9 @@ func (n *Node) serveDeliver(s network.Stream) {
 // takeOffer signs for what is settled here, asks for the rest, and signs for that.
 func (n *Node) takeOffer(c *conversation, ids []protocol.ID) error {
 	want := &protocol.Wanted{}
-	for _, id := range ids {
-		r := n.receipt(id, c.peer)
+	for i, r := range n.receiptsFor(ids, c.peer) {
 		if r == nil {
-			want.IDs = append(want.IDs, id)
+			want.IDs = append(want.IDs, ids[i])
 		} else if err := c.writeDelivery(protocol.DeliverFrame{Receipt: r}); err != nil {
 			return err
 		}
@@ -214,10 +213,10 @@ func (n *Node) takeOffer(c *conversation, ids []protocol.ID) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range want.IDs {
-		answer := protocol.DeliverFrame{Receipt: n.receipt(id, c.peer)}
-		if answer.Receipt == nil {
-			answer = protocol.DeliverFrame{Refused: cmp.Or(reasons[id], "it was not sent")}
+	for i, r := range n.receiptsFor(want.IDs, c.peer) {
+		answer := protocol.DeliverFrame{Receipt: r}
+		if r == nil {
+			answer = protocol.DeliverFrame{Refused: cmp.Or(reasons[want.IDs[i]], "it was not sent")}
 		}
 		if err := c.writeDelivery(answer); err != nil {
 			return err
@@ -290,23 +289,38 @@ func (n *Node) unseal(s *protocol.Sealed) (*protocol.Bulletin, error) {
 	return b, err
 }
 
-// receipt signs what has become of a bulletin here, for its author or whoever
-// passed it on to us; nil where it is still wanted, or none of the peer's business.
-func (n *Node) receipt(id protocol.ID, to peer.ID) *protocol.Receipt {
+// receiptsFor signs what has become of bulletins here, for their author or whoever
+// passed them on to us; nil where one is still wanted, or none of the peer's
+// business. Nobody is told of an erasure before all it asks for is destroyed.
+func (n *Node) receiptsFor(ids []protocol.ID, to peer.ID) []*protocol.Receipt {
+	receipts, states, erasing := make([]*protocol.Receipt, len(ids)), make([]protocol.ReceiptState, len(ids)), make([]bool, len(ids))
+	for i, id := range ids {
+		states[i], erasing[i] = n.settled(id, to)
+	}
+	carried := slices.Contains(erasing, true) && n.carriedOut()
+	for i, id := range ids {
+		if states[i] != 0 && (carried || !erasing[i]) {
+			receipts[i] = protocol.SignReceipt(n.key, n.certificate(), id, states[i], protocol.Millis(time.Now()))
+		}
+	}
+	return receipts
+}
+
+// settled is what a receipt would say of a bulletin, 0: nothing, and whether it
+// asks for something to be erased.
+func (n *Node) settled(id protocol.ID, to peer.ID) (state protocol.ReceiptState, erasing bool) {
 	b, body, err := n.store.Bulletin(id)
-	if err != nil || body == storage.Absent || !n.mayAcknowledge(b, to) {
-		return nil
-	}
-	state := protocol.ReceiptHeld
 	switch {
+	case err != nil || body == storage.Absent || !n.mayAcknowledge(b, to):
+		return 0, false
 	case body == storage.Declined:
-		state = protocol.ReceiptDeclined
-	case erases(b) && n.unerased.Load():
-		return nil
-	case body == storage.Erased || erases(b):
-		state = protocol.ReceiptErased
+		return protocol.ReceiptDeclined, false
+	case erases(b):
+		return protocol.ReceiptErased, true
+	case body == storage.Erased:
+		return protocol.ReceiptErased, false
 	}
-	return protocol.SignReceipt(n.key, n.certificate(), id, state, protocol.Millis(time.Now()))
+	return protocol.ReceiptHeld, false
 }
 
 // mayAcknowledge reports whether a peer may know that we hold a bulletin.

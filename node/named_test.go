@@ -10,6 +10,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/node/api"
 	"github.com/tocsin-exchange/tocsin/node/nodetest"
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage"
 )
 
 // named has an organisation say one value to recipients it names.
@@ -84,5 +85,33 @@ func TestHistoryIsGranted(t *testing.T) {
 		time.Sleep(3 * time.Minute)                           // the vendor has no line to the author: another recipient syncs
 		f.HeldBy(first, "bank", "hospital", "cert", "vendor") // the newest roster grants it to all in it
 		signed(t, f, "hospital", first, "bank", "cert")
+	})
+}
+
+// TestLateJoinerOfAnErasure: whoever comes after an erasure does not wait for
+// ever for a body that nobody has any more.
+func TestLateJoinerOfAnErasure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := nodetest.New(t, `
+			bank -- hospital
+			bank -- cert
+		`)
+		f.Stop("cert")
+		r := f.Submit("bank", "jane@victim.example", protocol.Green)
+		f.Settle()
+		if _, err := f.Client("bank").Erase(t.Context(), api.TakeBackRequest{Bulletins: []protocol.ID{r.Bulletin}}); err != nil {
+			t.Fatal(err)
+		}
+		f.Settle()
+		f.Restart("cert")
+		f.Settle()
+		for _, org := range []string{"bank", "hospital", "cert"} {
+			if held, body := f.Node(org).Store().Has(r.Bulletin); !held || body != storage.Erased {
+				t.Errorf("%s: held %v, body %v", org, held, body)
+			}
+			if wanted := f.Node(org).Store().Wanted(10); len(wanted) > 0 {
+				t.Errorf("%s wants %v", org, wanted)
+			}
+		}
 	})
 }

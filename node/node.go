@@ -116,9 +116,10 @@ type Node struct {
 	accused chan struct{}           // proofs may have to be published
 	outbox  *outbox                 // what goes to named recipients
 
-	unerased atomic.Bool      // something that was to be erased may be there still
-	syncs    chan syncRequest // sessions to hold soon
-	guests   chan peer.ID     // unknown peers that came in
+	admissions admissions
+	unerased   atomic.Uint64    // failures since when something that was to be erased may be there still
+	syncs      chan syncRequest // sessions to hold soon
+	guests     chan peer.ID     // unknown peers that came in
 
 	ctx    context.Context // ends with Close; for the node's own goroutines only
 	cancel context.CancelFunc
@@ -170,6 +171,7 @@ func (n *Node) start(ctx context.Context, c Config) error {
 		return err
 	}
 	n.known.petnames[n.cert.Org] = n.title
+	n.unerased.Store(1) // a crash may have come between an erasure and its carrying out
 	n.author = newAuthor(n)
 	if err := n.startGossip(); err != nil {
 		n.cancel()
@@ -190,7 +192,7 @@ func (n *Node) start(ctx context.Context, c Config) error {
 		}
 	}
 	n.reportFaults(&outlook{})
-	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.runQuota, n.runIntegrity, n.runDeliver, n.runRenew, n.runEntry} {
+	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.runQuota, n.runIntegrity, n.runErase, n.runDeliver, n.runRenew, n.runEntry} {
 		n.wg.Go(run)
 	}
 	old := n.Communities() // joining one later says so itself

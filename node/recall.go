@@ -2,9 +2,11 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
@@ -106,7 +108,34 @@ func (n *Node) carryOut(ctx context.Context, held []*protocol.Bulletin) error {
 			all = append(all, n.erasuresBy(b)...)
 		}
 	}
-	return n.erase(ctx, all)
+	if err := n.erase(ctx, all); err != nil {
+		return err
+	}
+	return n.giveUp(ctx, all)
+}
+
+// giveUp no longer waits for bodies of which nothing is left anywhere.
+func (n *Node) giveUp(ctx context.Context, all []storage.Erasure) error {
+	var gone []storage.Entry
+	for _, e := range all {
+		b, body, err := n.store.Header(e.ID)
+		if err == nil && body == storage.Absent && nothingLeft(&b.Header, n.erasedOf(b)) {
+			gone = append(gone, storage.Entry{Bulletin: b, Body: storage.Erased, Reason: "erased"})
+		}
+	}
+	_, err := n.admit(ctx, gone)
+	return err
+}
+
+// nothingLeft reports whether all objects of a bulletin are erased.
+func nothingLeft(h *protocol.Header, erased []uint64) bool {
+	left := h.Count
+	for _, i := range erased {
+		if i < h.Count {
+			left--
+		}
+	}
+	return left == 0
 }
 
 // erase destroys objects. It may have to wait for a backup that still reads
@@ -119,8 +148,12 @@ func (n *Node) erase(ctx context.Context, all []storage.Erasure) error {
 	defer cancel()
 	erased, err := n.store.EraseAll(brief, all)
 	n.counters.erased.Add(uint64(erased))
+	if errors.Is(err, protocol.ErrInvalid) || errors.Is(err, storage.ErrNotFound) {
+		n.log.Debug("an erasure names what is not there", "err", err) // the others were carried out
+		return nil
+	}
 	if err != nil {
-		n.unerased.Store(true)
+		n.unerased.Add(1)
 		return fmt.Errorf("erase: %w", err)
 	}
 	return nil
@@ -154,8 +187,8 @@ func (n *Node) erasuresBy(b *protocol.Bulletin) (all []storage.Erasure) {
 }
 
 // runErase carries out what a crash, or a reader, kept from being carried out.
+// Until that is done no erasure is signed for.
 func (n *Node) runErase() {
-	n.unerased.Store(true)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -164,15 +197,67 @@ func (n *Node) runErase() {
 			return
 		case <-timer.C:
 			timer.Reset(eraseAgain)
-			if !n.unerased.Swap(false) {
+			failures := n.unerased.Load()
+			if failures == 0 {
 				continue
 			}
-			if err := n.eraseAll(); err != nil && n.ctx.Err() == nil {
-				n.log.Error("erase", "err", err)
+			if err := n.eraseAll(); err != nil {
+				if n.ctx.Err() == nil {
+					n.log.Error("erase", "err", err)
+				}
+				continue
 			}
+			n.unerased.CompareAndSwap(failures, 0) // unless another failed meanwhile
 			signal(n.outbox.news)
 		}
 	}
+}
+
+// carriedOut reports whether all that is asked for by erasures held now is
+// destroyed. Admissions that have begun may still be at it, or bring what an
+// erasure came before.
+func (n *Node) carriedOut() bool {
+	brief, cancel := context.WithTimeout(n.ctx, eraseWithin)
+	defer cancel()
+	return n.admissions.outlast(brief) == nil && n.unerased.Load() == 0
+}
+
+// admissions are those under way.
+type admissions struct {
+	mu  sync.Mutex
+	now map[chan struct{}]bool // closed when it ends
+}
+
+// begin notes an admission until end is called.
+func (a *admissions) begin() (end func()) {
+	done := make(chan struct{})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.now == nil {
+		a.now = map[chan struct{}]bool{}
+	}
+	a.now[done] = true
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.now, done)
+		close(done)
+	}
+}
+
+// outlast waits until those under way have ended.
+func (a *admissions) outlast(ctx context.Context) error {
+	a.mu.Lock()
+	begun := slices.Collect(maps.Keys(a.now))
+	a.mu.Unlock()
+	for _, done := range begun {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // eraseAll carries out every erasure known once more.

@@ -29,8 +29,8 @@ var eraseKills = flag.Int("erase-kills", 8, "how often TestErasureUnderKills kil
 
 const frameMemory = 1 << 20 // no chunk of a store decodes to more
 
-// searched returns what a directory holds, file by file, and each frame of
-// compressed bytes in them as it was before.
+// searched returns what a directory holds, file by file without the room kept
+// free at their ends, and each frame of compressed bytes in them as it was before.
 func searched(t testing.TB, dir directory) map[string][]byte {
 	t.Helper()
 	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(frameMemory))
@@ -44,6 +44,7 @@ func searched(t testing.TB, dir directory) map[string][]byte {
 			return err
 		}
 		content, err := os.ReadFile(path)
+		content = bytes.TrimRight(content, "\x00")
 		all[path] = content
 		for at, frame := range frames(z, content) {
 			all[fmt.Sprintf("%s, compressed at %d", path, at)] = frame

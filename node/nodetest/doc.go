@@ -26,7 +26,8 @@
 // first organisation named, which introduced the others. Those linked have
 // compared fingerprints and call each other by name (up to 16 organisations).
 //
-// [Raw] is a hostile host: it speaks the protocols without the rules. Taps are on
+// [Raw] is a hostile host: it speaks the protocols without the rules. A
+// [Byzantine] is one that is a member, with all that members are sent. Taps are on
 // all that reaches anybody: [Federation.Canary] returns something to be looked
 // for, [Federation.Leaked] who saw it that may not, and where.
 package nodetest
