@@ -8,6 +8,12 @@
 //	gossip   one topic a community; a hint, never the truth
 //	sync     what gossip lost: digests, summaries, headers, bodies
 //	fetch    bodies whose header gossip announced
+//	outbox, deliver, takedelivery, receipt  what is above GREEN goes sealed to
+//	         each named recipient, until it has signed for it
+//	group, client, audience, who  sharing groups, whom AMBER goes on to, and
+//	         who would get what, by which rule
+//	takeback, recall  our own word revoked or erased; the erasures of all
+//	         carried out
 //	convergence, delivery  what others held when last compared, of all and of
 //	         our own word
 //	archive  what an audience may see, written to a medium for an air gap, and
