@@ -85,3 +85,37 @@ func TestCursor(t *testing.T) {
 		}
 	}
 }
+
+// TestArrived: where a body stood is known after it was swept, and after a
+// restart; of one that never came nothing is.
+func TestArrived(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir)
+	bank := newAuthor("bank")
+	short := bank.issue(t, green(0), indicator(t, "short.example", until(time.Hour)))
+	long := bank.issue(t, green(time.Second), indicator(t, "long.example", until(48*time.Hour)))
+	absent := bank.issue(t, green(2*time.Second), indicator(t, "absent.example", until(time.Hour)))
+	results := keep(t, s, whole(short), whole(long), Entry{Bulletin: absent.HeaderOnly()})
+	check := func() {
+		t.Helper()
+		for i, b := range []*protocol.Bulletin{short, long} {
+			first, _, ok := s.Arrived(b.ID())
+			if !ok || first != results[i].Arrival {
+				t.Errorf("bulletin %d: arrival %d, %v, want %d", i, first, ok, results[i].Arrival)
+			}
+		}
+		if _, _, ok := s.Arrived(absent.ID()); ok {
+			t.Error("a body that never came has arrived")
+		}
+	}
+	check()
+	if n, err := s.Sweep(t.Context(), start.Add(2*time.Hour)); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	check()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openTest(t, dir)
+	check()
+}

@@ -111,6 +111,20 @@ func (s *Store) Receipt(id protocol.ID) (Receipt, error) {
 	return Receipt{From: r.from, Received: r.received, Reason: r.reason, Own: r.own, Aside: r.aside, Via: r.via}, nil
 }
 
+// Arrived returns the arrival of the first object of a bulletin's body, and when
+// it was received; false where no body ever came, or it left the store.
+func (s *Store) Arrived(id protocol.ID) (first, received uint64, ok bool) {
+	_, b, err := s.find(id)
+	if err != nil || b.body.number == 0 {
+		return 0, 0, false
+	}
+	r, err := s.record(b)
+	if err != nil {
+		return 0, 0, false
+	}
+	return arrival(b.body.number, 0), r.received, true
+}
+
 // At returns the id of the header at a place in a stream; where its author
 // said two things there, the one that came first.
 func (s *Store) At(stream protocol.ID, p protocol.Position) (protocol.ID, bool) {

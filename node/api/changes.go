@@ -57,7 +57,7 @@ func (d *Door) walk(ctx context.Context, who caller, at spot, limit int, send fu
 // serveChanges answers a change a line, and ends with the cursor to go on from.
 func (d *Door) serveChanges(w *answerWriter, req *http.Request) error {
 	q := req.URL.Query()
-	at, err := d.spot(req.Context(), q.Get("after"), w.caller)
+	at, err := d.spot(q.Get("after"), w.caller)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (d *Door) serveWatch(w *answerWriter, req *http.Request) error {
 	if last := req.Header.Get("Last-Event-ID"); last != "" { // a browser's reconnection
 		after = last
 	}
-	at, err := d.spot(req.Context(), after, w.caller)
+	at, err := d.spot(after, w.caller)
 	if err != nil {
 		return err
 	}

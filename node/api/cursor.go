@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -9,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
@@ -44,8 +42,8 @@ type reach struct {
 	reader trust.Reader
 }
 
-// maxReaches is how many spots are remembered. A cursor that is not among them,
-// after a restart at the latest, costs a walk over what arrived before it.
+// maxReaches is how many spots are remembered: between its mark and where it was
+// another cursor reads what the caller may not see once more.
 const maxReaches = 4096
 
 // cursors writes and reads marks under the key of one store. The text is the
@@ -109,7 +107,7 @@ func (c cursors) mark(text string) (p mark, err error) {
 
 // spot finds where a cursor leads for a caller; "" is the beginning and "now"
 // the end.
-func (d *Door) spot(ctx context.Context, text string, who caller) (spot, error) {
+func (d *Door) spot(text string, who caller) (spot, error) {
 	switch text {
 	case "":
 		return spot{}, nil
@@ -126,7 +124,7 @@ func (d *Door) spot(ctx context.Context, text string, who caller) (spot, error) 
 	if p == (mark{}) {
 		return spot{}, nil
 	}
-	arrival, err := d.arrival(ctx, p)
+	arrival, err := d.arrival(p)
 	return spot{p, arrival}, err
 }
 
@@ -136,30 +134,14 @@ func (d *Door) cursor(at spot, who caller) string {
 	return d.cursors.text(at.mark)
 }
 
-// arrival walks through the store to where a mark lies. What has left the
-// store since, or came anew, is nowhere.
-func (d *Door) arrival(ctx context.Context, p mark) (uint64, error) {
-	gone := kindCursor.problem("the cursor is too old: what it stands at has left this node's store, or came anew", "begin again without a cursor")
-	b, state, err := d.node.Store().Header(p.bulletin)
-	if err != nil || state != storage.Held {
-		return 0, gone
+// arrival finds where a mark lies in the store. What has left the store since,
+// or came anew, is nowhere.
+func (d *Door) arrival(p mark) (uint64, error) {
+	first, received, ok := d.node.Store().Arrived(p.bulletin)
+	if !ok || received != p.received {
+		return 0, kindCursor.problem("the cursor is too old: what it stands at has left this node's store, or came anew", "begin again without a cursor")
 	}
-	same := func(h *protocol.Header) bool {
-		return h.Certificate.Node == b.Header.Certificate.Node && h.Position() == b.Header.Position() && h.Root == b.Header.Root
-	}
-	everything := time.Time{}.Add(1) // nothing had expired then
-	for c, err := range d.node.Store().Changes(0, storage.Query{Now: everything, Visible: same}) {
-		switch {
-		case ctx.Err() != nil:
-			return 0, ctx.Err()
-		case err != nil || c.Claim.Bulletin != p.bulletin:
-			continue
-		case protocol.Millis(c.Claim.Received) != p.received:
-			return 0, gone
-		}
-		return c.Arrival - uint64(c.Claim.Index) + uint64(p.index), nil
-	}
-	return 0, gone
+	return first + uint64(p.index), nil
 }
 
 // end is the spot behind all that a caller may see now. It looks back from the

@@ -64,8 +64,8 @@
 // the caller may not see, and moves with nothing but what the caller is given. It
 // is encrypted under the store's id, and equal wherever it stands at the same.
 //
-// The door remembers where the last 4,096 cursors lead. Any other, as after a
-// restart, is found by a walk over the bulletins that came before it. A cursor of
+// The door remembers where the last 4,096 cursors lead, and finds any other by
+// its bulletin; then what the caller may not see is passed over once more. A cursor of
 // another node or of a store set up anew is answered with 410, and so is one whose
 // bulletin was swept, or lost and fetched again, since the door forgot it: the
 // caller begins again without one.

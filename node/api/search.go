@@ -81,7 +81,7 @@ func (d *Door) serveSearch(w *answerWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	at, err := d.spot(req.Context(), req.URL.Query().Get("after"), w.caller)
+	at, err := d.spot(req.URL.Query().Get("after"), w.caller)
 	if err != nil {
 		return err
 	}
