@@ -65,8 +65,8 @@
 // is encrypted under the store's id, and equal wherever it stands at the same.
 //
 // The door remembers where the last 4,096 cursors lead, and finds any other by
-// its bulletin; then what the caller may not see is passed over once more. A cursor of
-// another node or of a store set up anew is answered with 410, and so is one whose
-// bulletin was swept, or lost and fetched again, since the door forgot it: the
-// caller begins again without one.
+// its bulletin; then what the caller may not see is passed over once more. A
+// cursor of another node or of a store set up anew is answered with 410, and so
+// is one whose bulletin was lost and fetched again since: the caller begins again
+// without one.
 package api
