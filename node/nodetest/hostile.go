@@ -46,6 +46,7 @@ func (f *Federation) Raw(reaches ...string) *Raw {
 	f.check(err)
 	h, err := f.net.AddPeer(key, m.addr)
 	f.check(err)
+	f.note(h)
 	r := &Raw{f: f, Name: m.name, Org: m.org, Key: m.key, Cert: m.cert, Host: f.taps.tapped(m.name, h), reaches: reaches}
 	f.closers = append(f.closers, func() { h.Close() })
 	return r

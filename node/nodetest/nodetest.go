@@ -16,6 +16,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	mocknet "github.com/libp2p/go-libp2p/p2p/net/mock"
 	ma "github.com/multiformats/go-multiaddr"
@@ -45,6 +46,9 @@ type Federation struct {
 	closers []func() // of hostile hosts
 	taps    taps     // on everything that content could leak into
 	raws    int      // hostile hosts
+
+	mu    sync.Mutex
+	conns []network.Conn // all there ever were
 }
 
 // A member is one organisation with its node.
@@ -176,6 +180,7 @@ func (f *Federation) start(m *member) {
 	f.check(err)
 	h, err := f.net.AddPeer(key, m.addr)
 	f.check(err)
+	f.note(h)
 	m.host = f.taps.tapped(m.name, h)
 	c := node.Config{
 		Host: m.host, Gate: node.NewGate(), Key: m.key, Seal: m.seal, Org: m.org, Certificate: m.cert,
@@ -189,6 +194,27 @@ func (f *Federation) start(m *member) {
 	m.door = api.New(api.Config{Node: m.node, Log: f.log(m.name)}).Local()
 	m.client = api.InProcess(m.door)
 	m.running = true
+}
+
+// note keeps a host's connections: mocknet lets go of a connection that closes,
+// but not of a stream that was opened on it at that moment.
+func (f *Federation) note(h host.Host) {
+	h.Network().Notify(&network.NotifyBundle{ConnectedF: func(_ network.Network, c network.Conn) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.conns = append(f.conns, c)
+	}})
+}
+
+// letGo ends the streams that outlived their connections.
+func (f *Federation) letGo() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.conns {
+		for _, s := range c.GetStreams() {
+			s.Reset()
+		}
+	}
 }
 
 // log is silent unless TOCSIN_TESTLOG is set.
@@ -445,6 +471,7 @@ func (f *Federation) close() {
 		}
 		return errors.Join(m.node.Close(), m.store.Close())
 	})
+	f.letGo()
 	f.net.Close()
 }
 
