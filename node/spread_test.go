@@ -218,14 +218,14 @@ func (s *spread) settle() {
 		s.bringUp(org)
 	}
 	s.note("all is well")
-	musts := s.m.musts()
+	musts, signs := s.m.musts()
 	for range calmSteps {
-		if s.lacking(musts) == "" {
+		if s.lacking(musts, signs) == "" {
 			break
 		}
 		time.Sleep(calmStep)
 	}
-	if lacks := s.lacking(musts); lacks != "" {
+	if lacks := s.lacking(musts, signs); lacks != "" {
 		s.t.Errorf("after %v: %s", calmSteps*calmStep, lacks)
 		return
 	}

@@ -46,8 +46,9 @@ func (s *spread) tell(x *word) string {
 	return fmt.Sprintf("%s of %s under %s to %s (%s)", what, x.author, x.label, to, x.id.String()[:8])
 }
 
-// lacking says what somebody must hold, or have destroyed, and has not; "" for nothing.
-func (s *spread) lacking(musts map[*word]map[string]bool) string {
+// lacking says what somebody must hold, have signed for or have destroyed, and has
+// not; "" for nothing.
+func (s *spread) lacking(musts, signs map[*word]map[string]bool) string {
 	for _, x := range s.m.words {
 		held, _ := s.holders(x)
 		for org := range musts[x] {
@@ -62,7 +63,29 @@ func (s *spread) lacking(musts map[*word]map[string]bool) string {
 			}
 		}
 	}
+	for _, x := range s.m.words {
+		signed := s.signed(x)
+		for org, must := range signs[x] {
+			if must && !signed[org] {
+				return fmt.Sprintf("%s must have a receipt of %s for %s", x.author, org, s.tell(x))
+			}
+		}
+	}
 	return ""
+}
+
+// signed returns whose receipts for a word its author has.
+func (s *spread) signed(x *word) map[string]bool {
+	set := map[string]bool{}
+	if x.label <= protocol.Green {
+		return set
+	}
+	d, err := s.fed.Node(x.author).Delivery(x.id)
+	s.check(err)
+	for _, p := range d.Peers {
+		set[p.Org] = set[p.Org] || p.Signed != nil
+	}
+	return set
 }
 
 // checkHolders: nobody has what he may not have, not even a header.
@@ -178,17 +201,12 @@ func (s *spread) checkTrace(at nodetest.Trace, c *secret) {
 func (s *spread) checkReceipts() {
 	s.t.Helper()
 	for _, x := range s.m.words {
-		if x.label <= protocol.Green {
-			continue
-		}
 		hostile := slices.ContainsFunc(s.byz, func(b *nodetest.Byzantine) bool { return x.reached[b.Name] })
-		d, err := s.fed.Node(x.author).Delivery(x.id)
-		s.check(err)
-		for _, p := range d.Peers {
-			_, known := s.keys[p.Org]
+		for org, signed := range s.signed(x) {
+			_, known := s.keys[org]
 			invented := !known && hostile && x.label == protocol.Amber
-			if p.Signed != nil && !x.reached[p.Org] && !invented {
-				s.t.Errorf("%s has a receipt of %s for %s", x.author, p.Org, s.tell(x))
+			if signed && !x.reached[org] && !invented {
+				s.t.Errorf("%s has a receipt of %s for %s", x.author, org, s.tell(x))
 			}
 		}
 	}

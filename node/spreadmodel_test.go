@@ -385,21 +385,26 @@ func (x *word) names(viewer, org string, told lesson) bool {
 	})
 }
 
-// musts returns who has to hold each word. The newest rosters come first, since
-// they say who may read the ones before.
-func (m *model) musts() map[*word]map[string]bool {
-	told, all := lesson{}, map[*word]map[string]bool{}
+// musts returns who has to hold each word, and whose receipts its author has to
+// have. The newest rosters come first, since they say who may read the ones before.
+func (m *model) musts() (hold, sign map[*word]map[string]bool) {
+	told := lesson{}
+	hold, sign = map[*word]map[string]bool{}, map[*word]map[string]bool{}
 	for _, g := range m.circles {
 		for _, e := range slices.Backward(g.versions) {
 			told[e.said] = m.must(e.said, told)
 		}
 	}
 	for _, x := range m.words {
-		if len(x.erasures) == 0 {
-			all[x] = m.must(x, told)
+		if len(x.erasures) > 0 {
+			continue
+		}
+		hold[x], sign[x] = m.must(x, told), map[string]bool{}
+		for org := range hold[x] {
+			sign[x][org] = x.label > protocol.Green && org != x.author && m.meets(x.author, org) && m.gives(x, x.author, org, told)
 		}
 	}
-	return all
+	return hold, sign
 }
 
 // rid returns who has to have destroyed a word.
