@@ -157,7 +157,7 @@ func (n *Node) mayTake(a arrival, now time.Time) trust.Admission {
 		return o.AdmitForwarded(h, a.forward, now)
 	}
 	v := o.MayAdmit(h, now)
-	if v.Outcome == trust.Unknown && h.Kind == protocol.Statements && h.TLP > protocol.Green {
+	if v.Outcome == trust.Unknown && h.Kind == protocol.Statements && trust.Named(h.TLP) {
 		v = o.AdmitRoster(a.bulletin, now)
 	}
 	return v
@@ -213,7 +213,7 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 		if r.BodyNew {
 			bodies = append(bodies, b)
 		}
-		if r.BodyNew && b.Header.TLP > protocol.Green && entries[i].Reason != ownReason { // clients may be owed it
+		if r.BodyNew && trust.Named(b.Header.TLP) && entries[i].Reason != ownReason { // clients may be owed it
 			n.outbox.reopen(b.Header.Stream().ID(), b.Header.Position())
 			signal(n.outbox.news)
 		}
@@ -251,7 +251,7 @@ func (n *Node) heed(bulletins []*protocol.Bulletin) {
 	if err := n.revoke(n.ctx); err != nil && n.ctx.Err() == nil {
 		n.log.Error("revocation", "err", err)
 	}
-	if slices.ContainsFunc(bulletins, func(b *protocol.Bulletin) bool { return b.Header.TLP > protocol.Green }) {
+	if slices.ContainsFunc(bulletins, func(b *protocol.Bulletin) bool { return trust.Named(b.Header.TLP) }) {
 		n.syncAllSoon() // a roster may open the past of its group to us
 	}
 	n.cutOutsiders() // whoever is out now gets nothing more, not even what comes next in this call

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // An archive is a way out that no later verdict can take back, so trust is
@@ -122,7 +123,7 @@ func (e *Export) count(o *outlook, community protocol.ID) {
 
 // withholds returns the rule that keeps a stream from the audience, "" for none.
 func (e *Export) withholds(o *outlook, s storage.StreamState) (rule string) {
-	if s.Stream.TLP <= protocol.Green {
+	if !trust.Named(s.Stream.TLP) {
 		if v := o.MayCarryStream(s.Stream, s.Org, e.audience); !v.Allowed {
 			rule = v.Rule
 		}
@@ -248,7 +249,7 @@ func (e *Export) write(ctx context.Context, a *protocol.ArchiveWriter, b *protoc
 		return err
 	}
 	o := e.n.look()
-	if b.Header.TLP > protocol.Green {
+	if trust.Named(b.Header.TLP) {
 		return e.writeSealed(o, a, b)
 	}
 	if v := o.MayCarry(&b.Header, e.audience); !v.Allowed {

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // Audience finds the recipients that people name: a sharing group in the version
 // in force, organisations, or for RED persons as ORG/PERSON. Names that others
 // gave are refused: nobody here has compared fingerprints.
 func (n *Node) Audience(label protocol.TLP, group string, to []string) ([]protocol.Recipient, error) {
-	if label <= protocol.Green {
+	if !trust.Named(label) {
 		return nil, fmt.Errorf("%w: to name recipients, label it amber or above", ErrUsage)
 	}
 	var audience []protocol.Recipient

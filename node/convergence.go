@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // A comparison is what another node held when we last compared: of everything
@@ -95,7 +96,7 @@ func (n *Node) keepOwn(c *comparison, summaries []protocol.Summary) {
 // numbers what they hold above ours.
 func (n *Node) distance(mine, theirs []protocol.Summary) (behind, ahead int) {
 	shown := map[protocol.ID]protocol.Summary{}
-	red := func(s protocol.Summary) bool { return s.Stream.TLP == protocol.Red } // is in no figure
+	red := func(s protocol.Summary) bool { return !trust.Counted(s.Stream.TLP) } // is in no figure
 	mine, theirs = slices.DeleteFunc(slices.Clone(mine), red), slices.DeleteFunc(slices.Clone(theirs), red)
 	for _, s := range theirs {
 		shown[s.Stream.ID()] = s

@@ -8,6 +8,7 @@ import (
 	libp2p "github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // Counters count what happened since the start. Nothing is dropped uncounted.
@@ -33,7 +34,7 @@ type Counters struct {
 
 // count counts something about a bulletin. What is under RED moves no figure.
 func (c *Counters) count(what *atomic.Uint64, h *protocol.Header) {
-	if h.TLP != protocol.Red {
+	if trust.Counted(h.TLP) {
 		what.Add(1)
 	}
 }

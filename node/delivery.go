@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // Delivery states of one of our bulletins at one other node.
@@ -99,7 +100,7 @@ func (n *Node) Delivery(id protocol.ID) (Delivery, error) {
 
 // signing reports whether nodes sign for a bulletin.
 func (n *Node) signing(id protocol.ID, h *protocol.Header) bool {
-	if h.TLP > protocol.Green {
+	if trust.Named(h.TLP) {
 		return true
 	}
 	b, _, err := n.store.Bulletin(id)

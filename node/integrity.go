@@ -225,9 +225,9 @@ func (n *Node) publishProofs(ctx context.Context) error {
 // are for few, and each finds the fault for itself.
 func (n *Node) accuseTo(ctx context.Context, h *protocol.Header, s protocol.Statement) error {
 	switch {
-	case h.TLP == protocol.Red:
+	case !trust.ToldOn(h.TLP):
 		return nil
-	case h.TLP > protocol.Green:
+	case trust.Named(h.TLP):
 		return n.stateTo(ctx, h.TLP, h.Audience, s)
 	}
 	_, err := n.state(ctx, h.Community, s)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 const (
@@ -183,7 +184,7 @@ func (n *Node) owed(o *outlook, named []storage.StreamState, node protocol.Node,
 
 // namedStreams lists what was said above GREEN, by us or to us.
 func (n *Node) namedStreams() []storage.StreamState {
-	return slices.DeleteFunc(n.store.Streams(), func(s storage.StreamState) bool { return s.Stream.TLP <= protocol.Green })
+	return slices.DeleteFunc(n.store.Streams(), func(s storage.StreamState) bool { return !trust.Named(s.Stream.TLP) })
 }
 
 // owedOf walks one stream from where all is settled.

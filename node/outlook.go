@@ -102,7 +102,7 @@ func (k *knowledge) take(b *protocol.Bulletin) {
 	if !k.counts(b.ID()) {
 		return
 	}
-	if b.Header.TLP > protocol.Green {
+	if trust.Named(b.Header.TLP) {
 		k.takeNamed(b)
 		return
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 const (
@@ -88,7 +89,7 @@ func (n *Node) ownErasures() (ids []protocol.ID) {
 	defer n.mu.Unlock()
 	for _, list := range n.known.erasures {
 		for _, e := range list {
-			if e.node == n.cert.Node && e.label <= protocol.Green {
+			if e.node == n.cert.Node && !trust.Named(e.label) {
 				ids = append(ids, e.said)
 			}
 		}

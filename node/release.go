@@ -7,6 +7,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // This file, the router's guards in gossip.go and the archives of archive.go
@@ -32,10 +33,10 @@ const (
 // header: whoever wants the body asks us for it. It is a hint: what gossip
 // loses, sync brings.
 func (n *Node) announce(b *protocol.Bulletin) {
-	if b.Header.TLP > protocol.Green || erases(b) {
+	if trust.Named(b.Header.TLP) || erases(b) {
 		signal(n.outbox.news)
 	}
-	if b.Header.TLP != protocol.Clear && b.Header.TLP != protocol.Green {
+	if trust.Named(b.Header.TLP) {
 		return
 	}
 	n.mu.Lock()
@@ -68,7 +69,7 @@ func (n *Node) release(id protocol.ID, to peer.ID, body bool) (f protocol.SyncFr
 	if err != nil || body && state != storage.Held || !n.mayRelease(b, to) {
 		return f, 0
 	}
-	if b.Header.TLP <= protocol.Green {
+	if !trust.Named(b.Header.TLP) {
 		f.Bulletin = b.Wire()
 		return f, len(f.Bulletin)
 	}

@@ -156,17 +156,17 @@ func (n *Node) completes(entries []storage.Entry, results []storage.Result) bool
 	return false
 }
 
-// ResolveNode returns the node of a peer id, or of a key in hexadecimal.
-func (n *Node) ResolveNode(name string) (node protocol.Node, err error) {
-	if node.UnmarshalText([]byte(name)) == nil {
+// ParseNode reads a node's peer id, or its key in hexadecimal.
+func ParseNode(text string) (node protocol.Node, err error) {
+	if node.UnmarshalText([]byte(text)) == nil {
 		return node, nil
 	}
-	if id, err := peer.Decode(name); err == nil {
+	if id, err := peer.Decode(text); err == nil {
 		if node, ok := NodeID(id); ok {
 			return node, nil
 		}
 	}
-	return node, fmt.Errorf("%w: node %q: a peer id, or a node key of 64 hexadecimal digits; see `tocsin peer list --json`", ErrUsage, name)
+	return node, fmt.Errorf("%w: node %q: a peer id, or a node key of 64 hexadecimal digits; see `tocsin peer list --json`", ErrUsage, text)
 }
 
 // RevokeNode ends the key of a node of our organisation, for good, in every

@@ -293,11 +293,11 @@ func TestRevokeNodeRefusals(t *testing.T) {
 		}
 		fed.Settle()
 		for _, name := range []string{node.PeerID(node2).String(), node2.String()} {
-			if got, err := bank.ResolveNode(name); err != nil || got != node2 {
+			if got, err := node.ParseNode(name); err != nil || got != node2 {
 				t.Errorf("%s is %v: %v", name, got, err)
 			}
 		}
-		if _, err := bank.ResolveNode("hospital"); !errors.Is(err, node.ErrUsage) {
+		if _, err := node.ParseNode("hospital"); !errors.Is(err, node.ErrUsage) {
 			t.Errorf("a name for a node: %v", err)
 		}
 	})

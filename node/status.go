@@ -7,6 +7,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // Identity is who this node is.
@@ -107,7 +108,7 @@ func (n *Node) origins() []Origin {
 		var community string
 		if c := o.Communities[s.Stream.Community]; c != nil {
 			community = c.Charter.Name
-		} else if s.Stream.TLP <= protocol.Green {
+		} else if !trust.Named(s.Stream.TLP) {
 			continue
 		}
 		origin := Origin{

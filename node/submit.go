@@ -10,6 +10,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // A Submission is what an analyst or an importer wants said.
@@ -82,7 +83,7 @@ func (n *Node) Submit(ctx context.Context, s Submission) ([]Receipt, []Refusal, 
 // issue says what bulletins a submission becomes, if it may be said at all.
 func (n *Node) issue(s Submission) (protocol.Header, error) {
 	h := protocol.Header{Kind: protocol.Objects, TLP: s.TLP, PAP: s.PAP}
-	if s.TLP <= protocol.Green {
+	if !trust.Named(s.TLP) {
 		if len(s.Audience) > 0 {
 			return h, fmt.Errorf("%w: %s goes to a whole community: to name recipients, label it amber or above", ErrRefused, s.TLP.Label())
 		}

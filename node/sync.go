@@ -12,6 +12,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 const (
@@ -300,7 +301,7 @@ func (n *Node) open(f protocol.SyncFrame) (b *protocol.Bulletin, bytes int, err 
 		return nil, len(f.Bulletin), nil
 	}
 	b, err = protocol.Open(f.Bulletin)
-	if err == nil && b.Header.TLP > protocol.Green {
+	if err == nil && trust.Named(b.Header.TLP) {
 		err = fmt.Errorf("%w sync: %s that is not sealed", protocol.ErrInvalid, b.Header.TLP.Label())
 	}
 	return b, len(f.Bulletin), err

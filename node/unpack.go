@@ -227,7 +227,7 @@ func (u *unpacker) bulletin(ctx context.Context, a *protocol.ArchiveReader, wire
 		return nil
 	}
 	u.report.Bulletins++
-	if b.Header.TLP > protocol.Green {
+	if trust.Named(b.Header.TLP) {
 		u.refuse("not-sealed", 1)
 		return nil
 	}
@@ -272,7 +272,7 @@ func (u *unpacker) judge(ctx context.Context, b *protocol.Bulletin) error {
 func (u *unpacker) ask(b *protocol.Bulletin) trust.Admission {
 	o, now := u.n.look(), time.Now()
 	v := o.MayUnpack(&b.Header, now)
-	if v.Outcome == trust.Unknown && b.Header.Kind == protocol.Statements && b.Header.TLP > protocol.Green {
+	if v.Outcome == trust.Unknown && b.Header.Kind == protocol.Statements && trust.Named(b.Header.TLP) {
 		v = o.AdmitRoster(b, now)
 	}
 	return v

@@ -102,3 +102,17 @@ func TestOrgOf(t *testing.T) {
 		t.Error("a node counts whose key was revoked")
 	}
 }
+
+func TestRoadsOfLabels(t *testing.T) {
+	for label, want := range map[protocol.TLP][3]bool{ // named, counted, told on
+		protocol.Clear:       {false, true, true},
+		protocol.Green:       {false, true, true},
+		protocol.Amber:       {true, true, true},
+		protocol.AmberStrict: {true, true, true},
+		protocol.Red:         {true, false, false},
+	} {
+		if got := [3]bool{Named(label), Counted(label), ToldOn(label)}; got != want {
+			t.Errorf("%s: %v, want %v", label, got, want)
+		}
+	}
+}

@@ -10,6 +10,18 @@ import (
 // This file has the roads of AMBER, AMBER+STRICT and RED. All three name their
 // audience; nobody is in it by default.
 
+// Named reports whether a label names its recipients: then nothing of it goes
+// over gossip, and every copy is sealed to one node and signed for.
+func Named(label protocol.TLP) bool { return label > protocol.Green }
+
+// Counted reports whether what is under a label may move a figure that others
+// than its recipients see. RED may not.
+func Counted(label protocol.TLP) bool { return label != protocol.Red }
+
+// ToldOn reports whether proof of a fault in what was said under a label is said
+// to its audience. That of RED is few, who each find the fault for themselves.
+func ToldOn(label protocol.TLP) bool { return label != protocol.Red }
+
 // named says whether an audience names an organisation, itself or by a group.
 func (v *View) named(audience []protocol.Recipient, org protocol.Org) Verdict {
 	no := deny("not-named", "the audience does not name the organisation")

@@ -136,20 +136,6 @@ func checkPeerAddr(text string) error {
 	return nil
 }
 
-// parseNode reads a peer id, or a node's key in hexadecimal digits.
-func parseNode(text string) (protocol.Node, error) {
-	var n protocol.Node
-	if n.UnmarshalText([]byte(text)) == nil {
-		return n, nil
-	}
-	if id, err := peer.Decode(text); err == nil {
-		if n, ok := node.NodeID(id); ok {
-			return n, nil
-		}
-	}
-	return n, usagef("%q is no node: give its peer id (12D3...), which `tocsin key create` prints there", clean(text))
-}
-
 // dialable tells addresses that others could dial from those that only say what
 // to listen on.
 func dialable(addr string) bool {

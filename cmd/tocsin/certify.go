@@ -60,9 +60,9 @@ func (c *cli) certifyCommand() *cobra.Command {
 }
 
 func (c *cli) certify(ctx context.Context, what string, f certifyFlags) error {
-	n, err := parseNode(what)
+	n, err := node.ParseNode(what)
 	if err != nil {
-		return err
+		return usagef("%q is no node: give its peer id (12D3...), which `tocsin key create` prints there", clean(what))
 	}
 	valid := time.Duration(f.valid)
 	if valid < time.Minute || valid > maxCertLife {

@@ -8,6 +8,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // What is under RED is in no figure: a count that moves when it comes would tell
@@ -37,7 +38,7 @@ func (d *Door) statusWithoutRed() (node.Status, error) {
 	s := d.node.Status()
 	st, err := d.stats()
 	s.Objects, s.Claims, s.Bulletins, s.Position = st.Live, st.Claims, st.Headers, 0
-	s.Origins = slices.DeleteFunc(s.Origins, func(o node.Origin) bool { return o.TLP == protocol.Red })
+	s.Origins = slices.DeleteFunc(s.Origins, func(o node.Origin) bool { return !trust.Counted(o.TLP) })
 	return s, err
 }
 
@@ -71,7 +72,7 @@ func countRed(store *storage.Store) (storage.Stats, error) {
 	c := redCount{names: map[[2]string]redVersion{}, values: map[[2]string]redVersion{}}
 	var failed error
 	for _, s := range store.Streams() {
-		if s.Stream.TLP != protocol.Red {
+		if trust.Counted(s.Stream.TLP) {
 			continue
 		}
 		c.Streams++

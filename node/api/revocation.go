@@ -35,7 +35,7 @@ type Kept struct {
 }
 
 func (d *Door) revokeNode(ctx context.Context, r RevokeRequest) (RevokeAnswer, error) {
-	of, err := d.node.ResolveNode(r.Node)
+	of, err := node.ParseNode(r.Node)
 	if err != nil {
 		return RevokeAnswer{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/node/api/intake"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // Limits of what one submission says of all its values.
@@ -55,7 +56,7 @@ func (d *Door) terms(r *SubmitRequest) (terms, error) {
 	var err error
 	if r.Group != "" || len(r.To) > 0 {
 		t.audience, err = d.node.Audience(r.TLP, r.Group, r.To)
-	} else if r.TLP <= protocol.Green {
+	} else if !trust.Named(r.TLP) {
 		t.community, err = d.node.Community(r.Community)
 	}
 	return t, err
