@@ -24,6 +24,7 @@ type outlook struct {
 	addrs    map[protocol.Node][]ma.Multiaddr
 	petnames map[protocol.Org]string
 	sealing  map[protocol.Node]sealing
+	silence  uint64
 }
 
 // knowledge is what outlooks are made of. n.mu guards it. Statements are read
@@ -41,6 +42,7 @@ type knowledge struct {
 
 	revocations trust.Revocations
 	pending     []revocation           // read, and to be put in force
+	disowned    int                    // how many are in force
 	counts      func(protocol.ID) bool // whether a bulletin is held and was not disowned
 	changes     uint64                 // how often something was learnt
 
@@ -232,6 +234,7 @@ func (k *knowledge) outlook(self protocol.Certificate) *outlook {
 		o.Communities[id], o.charters[id] = l.community, l.charter
 		o.topics[protocol.TopicOf(id)] = id
 	}
+	o.silence = silence(&o.View, k.disowned)
 	return o
 }
 

@@ -50,7 +50,7 @@ func (k *knowledge) carry(old *knowledge) {
 		}
 	}
 	k.revocations, k.pending, k.proofs = old.revocations, old.pending, old.proofs
-	k.petnames, k.changes = old.petnames, old.changes
+	k.petnames, k.changes, k.disowned = old.petnames, old.changes, old.disowned
 }
 
 // load reads what is known from the store. What a revoked key said is found
@@ -68,6 +68,7 @@ func (n *Node) load(ctx context.Context) error {
 			return fmt.Errorf("revocation of %s: %w", PeerID(r.Node), err)
 		}
 	}
+	n.known.disowned = len(pending)
 	fresh := newKnowledge()
 	if err := n.recollect(ctx, &fresh); err != nil {
 		return err
@@ -122,6 +123,7 @@ func (n *Node) revoke(ctx context.Context) error {
 		}
 		n.log.Warn("a node key was revoked", "peer", n.Name(r.Org), "node", PeerID(r.Node), "kept", len(r.last), "disowned", gone)
 	}
+	n.learn(func(k *knowledge) { k.disowned += len(pending) })
 	if n.revoked() {
 		n.log.Error("our own organisation has revoked this node's key: it says nothing any more", "node", n.host.ID())
 	}

@@ -29,8 +29,8 @@ func golden(t *testing.T, name, got string) {
 	for _, scrub := range []struct{ pattern, with string }{
 		{`tocsin_[\w-]{43}`, "TOKEN"},
 		{`tocsin-invite-1-[\w-]+`, "INVITE"},
-		{`"[\w-]{78}"`, `"CURSOR"`},
-		{`id: [\w-]{78}`, `id: CURSOR`},
+		{`"[\w-]{88}"`, `"CURSOR"`},
+		{`id: [\w-]{88}`, `id: CURSOR`},
 		{`12D3Koo\w+`, "NODE"},
 		{`\d{4}-\d\d-\d\dT[\d:.]+Z`, "TIME"},
 		{`\d{4}-\d\d-\d\d`, "DATE"},
@@ -221,7 +221,7 @@ func TestCursors(t *testing.T) {
 	if _, err := other.Changes(t.Context(), ChangesOptions{After: cursor}, take); !errors.As(err, &problem) || problem.Status != http.StatusGone || problem.Hint == "" {
 		t.Errorf("a foreign cursor: %v", err)
 	}
-	lost := r.door.cursors.text(mark{bulletin: protocol.ID{1}})
+	lost := r.door.cursors.text(mark{bulletin: protocol.ID{1}, silence: r.door.node.Silence()})
 	if _, err := r.Search(t.Context(), SearchOptions{After: lost}); !errors.As(err, &problem) || problem.Status != http.StatusGone || problem.Hint == "" {
 		t.Errorf("a cursor at what the store has not: %v", err)
 	}

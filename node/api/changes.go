@@ -44,7 +44,7 @@ func (d *Door) walk(ctx context.Context, who caller, at spot, limit int, send fu
 		if c.Removed {
 			op = OpRemove
 		}
-		at = spot{markOf(&c.Claim), c.Arrival}
+		at = at.behind(&c.Claim)
 		send(Change{op, d.cursors.text(at.mark), &claim})
 		if sent++; sent == limit {
 			return at, nil
@@ -101,8 +101,8 @@ func readLimit(text string, otherwise, most int) (int, error) {
 	return n, nil
 }
 
-// serveWatch answers an event a change, until the caller or the node goes, or
-// the caller's token is ended.
+// serveWatch answers an event a change, until the caller or the node goes, the
+// caller's token is ended, or somebody's word ceases to count.
 func (d *Door) serveWatch(w *answerWriter, req *http.Request) error {
 	after := req.URL.Query().Get("after")
 	if last := req.Header.Get("Last-Event-ID"); last != "" { // a browser's reconnection
@@ -130,7 +130,7 @@ func (d *Door) serveWatch(w *answerWriter, req *http.Request) error {
 			out.flush()
 			beat = time.Now().Add(heartbeat)
 		}
-		if beat, err = d.waitForMore(w, req, out, at.arrival, beat); err != nil {
+		if beat, err = d.waitForMore(w, req, out, at, beat); err != nil {
 			return nil // it is over, in good order
 		}
 	}
@@ -140,7 +140,7 @@ func (d *Door) serveWatch(w *answerWriter, req *http.Request) error {
 // waitForMore waits for news, beating its heart, and checks now and then that
 // the caller is still let in. The beats keep time with what the caller was sent:
 // news that it may not see delays none. It returns when the next is due.
-func (d *Door) waitForMore(w *answerWriter, req *http.Request, out *lines, arrival uint64, beat time.Time) (time.Time, error) {
+func (d *Door) waitForMore(w *answerWriter, req *http.Request, out *lines, at spot, beat time.Time) (time.Time, error) {
 	for out.err == nil {
 		if !time.Now().Before(beat) {
 			out.buf.WriteString(":\n\n")
@@ -148,10 +148,13 @@ func (d *Door) waitForMore(w *answerWriter, req *http.Request, out *lines, arriv
 			beat = beat.Add(heartbeat)
 		}
 		ctx, cancel := context.WithDeadline(req.Context(), beat)
-		err := d.node.Store().Wait(ctx, arrival)
+		err := d.node.Store().Wait(ctx, at.arrival)
 		cancel()
 		if who, bad := w.who(req); bad != nil || who != w.caller {
 			return beat, errors.New("the token was ended")
+		}
+		if at.silence != d.node.Silence() {
+			return beat, errors.New("its cursor leads nowhere any more") // as it is told when it comes back
 		}
 		if err == nil {
 			return beat, nil

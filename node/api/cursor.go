@@ -21,19 +21,21 @@ type mark struct {
 	bulletin protocol.ID
 	index    uint16 // of the object
 	received uint64 // Unix milliseconds; another when a lost body came anew
+	silence  uint64 // whose word did not count then, see [node.Node.Silence]
 }
 
-const markSize = 32 + 2 + 8
-
-func markOf(c *storage.Claim) mark {
-	return mark{c.Bulletin, uint16(c.Index), protocol.Millis(c.Received)}
-}
+const markSize = 32 + 2 + 8 + 8
 
 // A spot is where a caller is: its mark, and the arrival up to which the store
 // has nothing more for it.
 type spot struct {
 	mark
 	arrival uint64
+}
+
+// behind is the spot behind a change.
+func (s spot) behind(c *storage.Claim) spot {
+	return spot{mark{c.Bulletin, uint16(c.Index), protocol.Millis(c.Received), s.silence}, c.Arrival}
 }
 
 // A reach is whose spot is remembered.
@@ -79,6 +81,7 @@ func (c cursors) text(p mark) string {
 	b = append(b, p.bulletin[:]...)
 	b = binary.BigEndian.AppendUint16(b, p.index)
 	b = binary.BigEndian.AppendUint64(b, p.received)
+	b = binary.BigEndian.AppendUint64(b, p.silence)
 	copy(b, c.tag(b[cursorTag:]))
 	cipher.NewCTR(c.block, b[:cursorTag]).XORKeyStream(b[cursorTag:], b[cursorTag:])
 	return base64.RawURLEncoding.EncodeToString(b)
@@ -102,6 +105,7 @@ func (c cursors) mark(text string) (p mark, err error) {
 	copy(p.bulletin[:], plain)
 	p.index = binary.BigEndian.Uint16(plain[32:])
 	p.received = binary.BigEndian.Uint64(plain[34:])
+	p.silence = binary.BigEndian.Uint64(plain[42:])
 	return p, nil
 }
 
@@ -110,7 +114,7 @@ func (c cursors) mark(text string) (p mark, err error) {
 func (d *Door) spot(text string, who caller) (spot, error) {
 	switch text {
 	case "":
-		return spot{}, nil
+		return spot{mark: mark{silence: d.node.Silence()}}, nil
 	case "now":
 		return d.end(who)
 	}
@@ -118,11 +122,14 @@ func (d *Door) spot(text string, who caller) (spot, error) {
 	if err != nil {
 		return spot{}, err
 	}
+	if p.silence != d.node.Silence() {
+		return spot{}, kindCursor.problem("the cursor is too old: since then somebody's word has ceased to count here, or counts again", "begin again without a cursor")
+	}
 	if arrival, known := d.looked.Get(reach{p, who.reader}); known {
 		return spot{p, arrival}, nil
 	}
-	if p == (mark{}) {
-		return spot{}, nil
+	if p == (mark{silence: p.silence}) {
+		return spot{mark: p}, nil
 	}
 	arrival, err := d.arrival(p)
 	return spot{p, arrival}, err
@@ -165,7 +172,7 @@ func (d *Door) end(who caller) (spot, error) {
 			break
 		}
 	}
-	at := spot{arrival: store.Position()} // what came meanwhile came before now
+	at := spot{mark{silence: d.node.Silence()}, store.Position()} // what came meanwhile came before now
 	if last == nil {
 		return at, nil
 	}
@@ -174,6 +181,6 @@ func (d *Door) end(who caller) (spot, error) {
 	if !held || err != nil {
 		return at, err
 	}
-	at.mark = mark{id, uint16(last.Count - 1), receipt.Received}
+	at.mark = mark{id, uint16(last.Count - 1), receipt.Received, at.silence}
 	return at, nil
 }

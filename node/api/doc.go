@@ -67,6 +67,8 @@
 // The door remembers where the last 4,096 cursors lead, and finds any other by
 // its bulletin; then what the caller may not see is passed over once more. A
 // cursor of another node or of a store set up anew is answered with 410, and so
-// is one whose bulletin was lost and fetched again since: the caller begins again
-// without one.
+// is one whose bulletin was lost and fetched again since, or one given when the
+// words of others counted than count now (a block, a quarantine, a removal, a
+// revoked key, or the end of one): no change tells of that, so the caller begins
+// again without a cursor.
 package api

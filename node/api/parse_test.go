@@ -53,7 +53,7 @@ func TestDurationRoundTrip(t *testing.T) {
 func TestCursorRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, other := newCursors("a"), newCursors("b")
-		m := mark{index: rapid.Uint16().Draw(t, "index"), received: rapid.Uint64().Draw(t, "received")}
+		m := mark{index: rapid.Uint16().Draw(t, "index"), received: rapid.Uint64().Draw(t, "received"), silence: rapid.Uint64().Draw(t, "silence")}
 		copy(m.bulletin[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "bulletin"))
 		text := c.text(m)
 		if got, err := c.mark(text); err != nil || got != m || c.text(got) != text {

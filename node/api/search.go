@@ -98,7 +98,7 @@ func (d *Door) serveSearch(w *answerWriter, req *http.Request) error {
 		if seen++; !c.Removed && f.matches(&c.Claim) {
 			answer.Claims = append(answer.Claims, n.claim(&c.Claim))
 		}
-		at = spot{markOf(&c.Claim), c.Arrival}
+		at = at.behind(&c.Claim)
 		if answer.More = len(answer.Claims) == limit || seen == searchScan; answer.More {
 			break
 		}

@@ -473,7 +473,7 @@ func TestCursorsOutlastTheDoor(t *testing.T) {
 			r.door = New(Config{Node: r.node, Log: slog.New(slog.DiscardHandler)})
 		}
 	}
-	_, err := r.Changes(t.Context(), ChangesOptions{After: r.door.cursors.text(mark{o.bulletins[1].ID(), 0, 1})}, func(Change) error { return nil })
+	_, err := r.Changes(t.Context(), ChangesOptions{After: r.door.cursors.text(mark{o.bulletins[1].ID(), 0, 1, r.door.node.Silence()})}, func(Change) error { return nil })
 	if problemOf(err).Status != http.StatusGone {
 		t.Errorf("a cursor at a body that came anew: %v", err)
 	}
