@@ -104,9 +104,9 @@ func (s *Store) unreadable(ref uint32, b held, err error) (gone bool) {
 }
 
 // loadBodies enters every held body with its postings. Where these cannot be
-// read they are derived again.
-func (s *Store) loadBodies(cat *catalogue) error {
-	l := loader{s: s, cat: cat, refs: heldBodies(cat)}
+// read, or an earlier release made them and knew less, they are derived again.
+func (s *Store) loadBodies(cat *catalogue, version uint8) error {
+	l := loader{s: s, cat: cat, refs: heldBodies(cat), old: version < indexVersion}
 	cat.makeRoom(l.refs)
 	err := s.scan(segmentPrefix, true, func(key, value []byte, ok bool) error {
 		if len(key) != partSize {
@@ -121,7 +121,10 @@ func (s *Store) loadBodies(cat *catalogue) error {
 	for l.at < len(l.refs) {
 		l.enter()
 	}
-	return errors.Join(err, l.save())
+	if err := errors.Join(err, l.save()); err != nil || !l.old || s.room.full.Load() {
+		return err
+	}
+	return s.saveIdentity()
 }
 
 // heldBodies lists the headers whose body is held, in order of its number.
@@ -158,6 +161,7 @@ type loader struct {
 	at       int
 	parts    int
 	bad      bool
+	old      bool // segments are of version 1
 	postings []posting
 	mended   []mended
 }
@@ -192,7 +196,7 @@ func (l *loader) segment(number uint64, part int, value []byte, ok bool) {
 func (l *loader) enter() {
 	ref := l.refs[l.at]
 	b := l.cat.bulletins[ref]
-	if l.bad || l.parts != int(b.body.parts) || !inBody(l.postings, b.count) {
+	if l.bad || l.parts != int(b.body.parts) || !inBody(l.postings, b.count) || l.old && anySilent(l.postings) {
 		l.mend(ref, b)
 	} else {
 		l.cat.addBody(ref, b.body, l.postings)
@@ -207,6 +211,20 @@ func inBody(postings []posting, count uint16) bool {
 		}
 	}
 	return true
+}
+
+// anySilent reports whether an object of a body makes no claim: it may speak of
+// others.
+func anySilent(postings []posting) bool {
+	claiming := -1
+	for _, p := range postings { // an object's claims are before its id
+		if p.flags&nameFlag == 0 {
+			claiming = int(p.index)
+		} else if p.isObject() == 1 && int(p.index) != claiming {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *loader) mend(ref uint32, b held) {
@@ -249,9 +267,15 @@ func (s *Store) derive(b held, x *indexer) (*content, error) {
 }
 
 // save writes the segments that were derived again, unless the disk is full:
-// they can be derived at the next start as well.
+// they can be derived at the next start as well. Not so those of an earlier
+// release: what takes a body out again reads its segments, and would leave in
+// the index what they lack.
 func (l *loader) save() error {
-	if len(l.mended) == 0 || l.s.room.full.Load() {
+	full := l.s.room.full.Load()
+	if full && l.old && len(l.mended) > 0 {
+		return fmt.Errorf("%w: the index of an earlier release must be completed; free space, then start again", ErrReadOnly)
+	}
+	if len(l.mended) == 0 || full {
 		return nil
 	}
 	w := l.s.newWriter()

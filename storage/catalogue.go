@@ -23,6 +23,7 @@ type catalogue struct {
 	erasures   []uint32               // bulletins in order of the number of their last erasure
 	values     index
 	names      index
+	abouts     index
 	prefixes   [firstSixCode + 129]int // postings by prefix code
 	objects    int                     // objects in held bodies of kind objects, as far as they are there
 	disowned   map[protocol.Node][]*disowning
@@ -72,6 +73,7 @@ func newCatalogue() *catalogue {
 		disowned: make(map[protocol.Node][]*disowning),
 		values:   newIndex(0),
 		names:    newIndex(0),
+		abouts:   newIndex(0),
 	}
 }
 
@@ -191,8 +193,11 @@ func (c *catalogue) numbers() map[uint64]bool {
 
 // under returns the index a posting with these flags is in.
 func (c *catalogue) under(flags uint8) *index {
-	if flags&nameFlag != 0 {
+	switch {
+	case flags&nameFlag != 0:
 		return &c.names
+	case flags&aboutFlag != 0:
+		return &c.abouts
 	}
 	return &c.values
 }
@@ -201,6 +206,7 @@ func (c *catalogue) under(flags uint8) *index {
 func (c *catalogue) addBody(ref uint32, place bodyPlace, postings []posting) {
 	b := &c.bulletins[ref]
 	b.body = place
+	b.body.expires = min(place.expires, lastOf(postings, int(b.count)))
 	if b.disowned {
 		return
 	}
@@ -217,7 +223,7 @@ func (c *catalogue) addPostings(ref uint32, postings []posting) {
 		x := c.under(p.flags)
 		n := node{bulletin: ref, expires: p.expires, index: p.index, prefix: p.prefix, flags: p.flags}
 		head := x.heads[p.hash]
-		if n.flags&aliasFlag == 0 {
+		if p.isVersion() {
 			if best := c.best(x, head, b.scope); best == nil || c.newer(&n, best) {
 				x.live += n.stands() - best.stands()
 			}
@@ -251,9 +257,13 @@ func (c *catalogue) dropPostings(ref uint32, postings []posting) {
 	}
 	for _, p := range postings {
 		x := c.under(p.flags)
-		before := c.best(x, x.heads[p.hash], b.scope).stands()
+		if p.isVersion() {
+			x.live -= c.best(x, x.heads[p.hash], b.scope).stands()
+		}
 		x.remove(p.hash, ref, p.index)
-		x.live += c.best(x, x.heads[p.hash], b.scope).stands() - before
+		if p.isVersion() {
+			x.live += c.best(x, x.heads[p.hash], b.scope).stands()
+		}
 		c.prefixes[p.prefix]--
 		c.objects -= p.isObject()
 	}
@@ -271,7 +281,7 @@ func (c *catalogue) purge(ref uint32) { c.dropBody(ref, c.postingsOf(ref)) }
 
 // postingsOf collects a body's postings from the whole index.
 func (c *catalogue) postingsOf(ref uint32) (postings []posting) {
-	for _, flags := range []uint8{0, nameFlag} {
+	for _, flags := range []uint8{0, nameFlag, aboutFlag} {
 		x := c.under(flags)
 		for hash := range x.heads {
 			for n := range x.chain(hash) {

@@ -95,6 +95,7 @@ func FuzzChunk(f *testing.F) {
 // FuzzSegment: what decodes encodes to the same bytes.
 func FuzzSegment(f *testing.F) {
 	f.Add(encodeSegment([]posting{{hash: 1, expires: 2, index: 3, prefix: 4, flags: 5}}))
+	f.Add(encodeSegment([]posting{{hash: 1, expires: forever, flags: nameFlag}, {hash: 2, expires: 2, flags: aboutFlag | revokedFlag}}))
 	f.Add([]byte("0123456789abcde"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, err := decodeSegment(nil, b)

@@ -9,12 +9,13 @@
 // never twice. Readers that keep up (TAXII, feeds, watch, changes) read by it.
 // The receipt is who handed a bulletin over, when, and by which rule it was
 // admitted or declined. A posting is one entry of the index: a keyed hash of a
-// value or of a STIX id, and the object that speaks of it. A version of a claim
-// is superseded by a newer one of the same scope: organisation, community,
-// label, audience without roster version, and drill (what is said in an
-// exercise never replaces what is meant). A header is disowned when its
-// organisation took back what was said with its key ([Store.Disown]): it stays on
-// the disk and is in no stream, index or answer.
+// value, of a STIX id, or of an id as something to speak about, and the object
+// that claims the value, has the id, or speaks about it (a sighting, an opinion:
+// [Store.About]). A version of a claim is superseded by a newer one of the same
+// scope: organisation, community, label, audience without roster version, and
+// drill (what is said in an exercise never replaces what is meant). A header is
+// disowned when its organisation took back what was said with its key
+// ([Store.Disown]): it stays on the disk and is in no stream, index or answer.
 //
 // A bulletin is aside when one of its audience forwarded it (AMBER, to a client
 // of theirs): it is answered from, superseded, taken back and erased within its
@@ -32,13 +33,16 @@
 //	t | name16 | key         -> a row of a small local table                truth
 //	t | "erased" | "key"     -> the key of the rows below                   truth
 //	t | "erased" | hash16    -> nothing: what has this hash was erased      truth
-//	m | "store"              -> store id, secret and generation of the index
+//	m | "store"              -> store id; secret, generation and version of the index
 //	m | "counts"             -> commits, headers and rows there ought to be, with every commit
 //	m | "dirty"              -> 1: unfinished writes or drops to clear up at the next start
 //	x | number8 | body gen1 | part1 | gen2  -> postings of a body, 16 bytes each  derived
 //
 // A header's record is of version 1, or of version 2 where it says that the
 // bulletin is aside, and through whom, or when objects of it were last erased.
+// An index without version, or of version 1, has no postings of what objects
+// speak about; they are added at the next start, to the bodies with objects that
+// claim nothing. That wants room on the disk ([ErrReadOnly]).
 //
 // A number is given to every header, every body and every erasure, in order of
 // commit; a header and a body that came together have one number. An arrival is
@@ -85,11 +89,12 @@
 // # In memory
 //
 // About 160 bytes per header: id, place, state; per stream its order, heads and
-// gaps. Two hash tables (values, STIX ids) from a 64-bit hash keyed with a
-// secret of this store to a chain of 16-byte postings, about 90 bytes per
-// indicator in all. A posting only says where to look: what answers is the
-// signed object, read again and compared with the question, so a collision
-// costs time and nothing else. Start-up reads headers and segments.
+// gaps. Three hash tables (values, STIX ids, ids spoken about) from a 64-bit hash
+// keyed with a secret of this store to a chain of 16-byte postings, about 90 bytes
+// per indicator in all, and as much per sighting or opinion. A posting only says
+// where to look: what answers is the signed object, read again and compared with
+// the question, so a collision costs time and nothing else. Start-up reads headers
+// and segments.
 //
 // # Durability
 //
@@ -140,8 +145,12 @@
 // # Limits
 //
 // Those of package protocol for bulletins; a table's key has 1 to 256 bytes,
-// its value at most 64 KiB. The index rounds expiry dates up to the second, and
-// takes those after 2106 as never; answers go by the exact date. A bulletin that arrives only
+// its value at most 64 KiB. A sighting counts for a year after it was last seen,
+// an opinion for a year after it was modified; both are kept for a year after
+// their issue, then they are swept, as claims are. Of what one scope says
+// about one object the newest 64 count ([MaxAbout]). The index rounds expiry
+// dates up to the second, and takes those after 2106 as never; answers go by the
+// exact date. A bulletin that arrives only
 // after a newer one with a shorter validity was swept answers until its own
 // validity ends. An erasure needs room for the files badger writes anew, as a
 // sweep does, and is refused on a full disk ([ErrReadOnly]). Where a header is

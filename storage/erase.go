@@ -221,7 +221,7 @@ func (e *eraser) shrink(p *erasing, whole, less *protocol.Bulletin) error {
 	}
 	c := &content{bulletin: less, place: p.was.body, postings: left}
 	c.place.gen++
-	c.place.expires = lastOf(left, less, p.was.body.expires)
+	c.place.expires = min(p.was.body.expires, lastOf(left, objectsIn(less)))
 	c.cut(s.enc)
 	p.content, p.record.body, p.size = c, c.place, len(less.Body())
 	if err := c.pack(); err != nil {
@@ -231,23 +231,12 @@ func (e *eraser) shrink(p *erasing, whole, less *protocol.Bulletin) error {
 	return nil
 }
 
-// lastOf is when the last of the objects left in a body expires. Where one of
-// them has no posting, it is what it was.
-func lastOf(left []posting, b *protocol.Bulletin, was uint32) uint32 {
-	expires, indexed, objects := uint32(0), 0, 0
-	for _, p := range left {
-		if p.isObject() == 1 {
-			indexed++
-			expires = max(expires, p.expires)
-		}
-	}
+// objectsIn counts the objects a body still has.
+func objectsIn(b *protocol.Bulletin) (n int) {
 	for range b.Objects() {
-		objects++
+		n++
 	}
-	if indexed < objects {
-		return was
-	}
-	return expires
+	return n
 }
 
 // commit remembers what is destroyed, then writes the bodies anew and what

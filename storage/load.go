@@ -84,7 +84,7 @@ func (s *Store) scan(prefix byte, values bool, fn func(key, value []byte, ok boo
 // clears up what an earlier process left unfinished. With accept, rows that are
 // damaged or lost do not keep the store shut.
 func (s *Store) load(accept bool) error {
-	fresh, err := s.loadIdentity()
+	fresh, version, err := s.loadIdentity()
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (s *Store) load(accept bool) error {
 	}
 	switch {
 	case !fresh:
-		err = s.loadBodies(s.cat)
+		err = s.loadBodies(s.cat, version)
 	case len(s.cat.bulletins) == 0:
 		err = s.saveIdentity()
 	case s.room.full.Load():
@@ -127,25 +127,33 @@ func (s *Store) load(accept bool) error {
 	return s.clearUp()
 }
 
-// loadIdentity reads the store's id, secret and index generation, and makes
-// new ones when there are none that can be read.
-func (s *Store) loadIdentity() (fresh bool, err error) {
+// loadIdentity reads the store's id, the secret and generation of its index and
+// the version of that, and makes new ones when there are none that can be read.
+func (s *Store) loadIdentity() (fresh bool, version uint8, err error) {
 	value, err := s.get(storeKey())
-	if err == nil && len(value) == 16+32+2 {
+	if err == nil && len(value) == identitySize {
+		value = append(value, 1) // of an earlier release
+	}
+	if err == nil && len(value) == identitySize+1 && value[identitySize] <= indexVersion {
 		d := decoder{b: value}
 		s.id = hex.EncodeToString(d.bytes(16))
 		x := &indexer{secret: [32]byte(d.bytes(32)), gen: d.uint16()}
 		s.index.Store(x)
-		return false, nil
+		return false, d.uint8(), nil
 	}
 	if err != nil && !errors.Is(err, ErrDamaged) {
-		return false, err
+		return false, 0, err
 	}
 	id := randomSecret()
 	s.id = hex.EncodeToString(id[:16])
 	s.index.Store(&indexer{secret: randomSecret()})
-	return true, nil
+	return true, indexVersion, nil
 }
+
+const (
+	identitySize = 16 + 32 + 2
+	indexVersion = 2 // 1: without postings of what objects speak of
+)
 
 func (s *Store) saveIdentity() error {
 	id, err := hex.DecodeString(s.id)
@@ -155,7 +163,7 @@ func (s *Store) saveIdentity() error {
 	value := append(make([]byte, 0, 64), id...)
 	x := s.index.Load()
 	value = binary.BigEndian.AppendUint16(append(value, x.secret[:]...), x.gen)
-	return s.setNow(storeKey(), value)
+	return s.setNow(storeKey(), append(value, indexVersion))
 }
 
 // setNow commits one value. Only for the writer, and before it runs.

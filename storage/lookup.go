@@ -214,9 +214,11 @@ const saltSize = 16 // of an object in a body, see protocol/SPEC.md
 
 func (v *candidate) claim(r *record, object stix.Object, o stix.Observable) Claim {
 	h := &r.bulletin.Header
-	expires := endOfTime
+	var expires time.Time
 	if object.Type == "indicator" {
 		expires = expiry(&object, o.Type, h)
+	} else {
+		expires = lastExpiry(&object, h)
 	}
 	return Claim{
 		Observable: o, Relation: Exact, Org: h.Org(), Node: h.Certificate.Node, Community: h.Community,

@@ -135,30 +135,38 @@ type weighed struct {
 
 // weigh reads an object as a whole and finds out whether it counts for the asker.
 func (s *Store) weigh(v *candidate, q *Query) (w weighed, err error) {
-	r, err := s.record(v.held)
-	if err != nil || !q.visible(&r.bulletin.Header) {
+	var seen bool
+	if w.claim, seen, err = s.seen(v, q); !seen || err != nil {
 		return w, err
-	}
-	object, ok, err := s.object(v.ref, v.held, int(v.index))
-	if err != nil || !ok {
-		return w, err
-	}
-	var first stix.Observable
-	if len(object.Claims) > 0 {
-		first = object.Claims[0]
-	}
-	w.claim = v.claim(r, object, first)
-	if object.Type == "indicator" {
-		w.claim.Expires = lastExpiry(&object, &r.bulletin.Header)
 	}
 	superseded, shortens, err := s.versions(v, &w, q)
 	if err != nil || superseded {
 		return w, err
 	}
 	expired := !q.now().Before(w.claim.Expires)
-	w.removed = object.Revoked || expired
-	w.counts = object.Revoked || !expired || shortens
+	w.removed = w.claim.Object.Revoked || expired
+	w.counts = w.claim.Object.Revoked || !expired || shortens
 	return w, nil
+}
+
+// seen reads an object as a whole; false where the asker may not see it, or it
+// is gone.
+func (s *Store) seen(v *candidate, q *Query) (claim Claim, ok bool, err error) {
+	r, err := s.record(v.held)
+	if err != nil || !q.visible(&r.bulletin.Header) {
+		return claim, false, err
+	}
+	object, ok, err := s.object(v.ref, v.held, int(v.index))
+	if err != nil || !ok {
+		return claim, false, err
+	}
+	var first stix.Observable
+	if len(object.Claims) > 0 {
+		first = object.Claims[0]
+	}
+	claim = v.claim(r, object, first)
+	claim.Expires = lastExpiry(&object, &r.bulletin.Header)
+	return claim, true, nil
 }
 
 // versions compares an object with the others of its scope that speak of the

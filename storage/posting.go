@@ -33,6 +33,7 @@ func (x *indexer) hash(kind, value string) uint64 {
 
 func (x *indexer) value(o stix.Observable) uint64 { return x.hash(string(o.Type), o.Value) }
 func (x *indexer) name(id string) uint64          { return x.hash("id", id) }
+func (x *indexer) about(id string) uint64         { return x.hash("about", id) }
 
 // prepare makes a body ready to be written. It gets its number from the writer.
 func (x *indexer) prepare(z *zstd.Encoder, b *protocol.Bulletin, parsed []stix.Object) (*content, error) {
@@ -114,6 +115,10 @@ func (x *indexer) appendPostings(list []posting, i int, o *stix.Object, h *proto
 		p.hash, p.flags = x.name(alias), p.flags|aliasFlag
 		list = append(list, p)
 	}
+	for _, id := range o.About() {
+		p.hash, p.flags = x.about(id), aboutFlag|p.flags&revokedFlag
+		list = append(list, p)
+	}
 	return list
 }
 
@@ -131,8 +136,12 @@ func expiry(o *stix.Object, t stix.Type, h *protocol.Header) time.Time {
 }
 
 // lastExpiry is when nothing an object says counts any more: never, for what
-// makes no claim by nature.
+// neither makes a claim by nature nor speaks of others. What speaks of others
+// ends a year after its issue, so no version outlives a newer one.
 func lastExpiry(o *stix.Object, h *protocol.Header) time.Time {
+	if len(o.About()) > 0 {
+		return protocol.Time(h.Issued).Add(aboutLasts)
+	}
 	if o.Type != "indicator" {
 		return endOfTime
 	}
@@ -147,6 +156,9 @@ func lastExpiry(o *stix.Object, h *protocol.Header) time.Time {
 	}
 	return last
 }
+
+// aboutLasts is how long a sighting or an opinion is kept, and counts at most.
+const aboutLasts = 365 * 24 * time.Hour
 
 // endOfTime is the end of the year 9999: never.
 var endOfTime = time.UnixMilli(253402300799999).UTC()

@@ -15,11 +15,13 @@ const (
 	nameFlag     = 1 << 0 // of a STIX id, not of a value
 	aliasFlag    = 1 << 1 // a foreign id the object stands for, not its own
 	revokedFlag  = 1 << 2 // the object takes the claim back
-	knownFlags   = nameFlag | aliasFlag | revokedFlag
+	aboutFlag    = 1 << 3 // of the STIX id of another object, of which this one speaks
+	knownFlags   = nameFlag | aliasFlag | revokedFlag | aboutFlag
 	firstSixCode = 34 // prefix codes: 0 none, 1+bits for IPv4, 34+bits for IPv6
 )
 
-// A posting says that an object speaks of a value, or has an id.
+// A posting says that an object speaks of a value, has an id, or speaks of an
+// object with that id.
 type posting struct {
 	hash    uint64
 	expires uint32
@@ -34,6 +36,26 @@ func (p *posting) isObject() int {
 		return 1
 	}
 	return 0
+}
+
+// isVersion reports whether objects of one scope under the posting's hash are
+// versions of which the newest counts.
+func (p *posting) isVersion() bool { return p.flags&(aliasFlag|aboutFlag) == 0 }
+
+// lastOf is when the last of so many objects expires; never, where one of them
+// has no posting.
+func lastOf(postings []posting, objects int) uint32 {
+	expires := uint32(0)
+	for _, p := range postings {
+		if p.isObject() == 1 {
+			objects--
+			expires = max(expires, p.expires)
+		}
+	}
+	if objects > 0 {
+		return forever
+	}
+	return expires
 }
 
 func encodeSegment(postings []posting) []byte {

@@ -1,21 +1,24 @@
 package storage
 
 import (
+	"errors"
 	"iter"
+	"slices"
 
+	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 )
 
 // Standing yields every claim that stands for the asker at one moment, of the
 // types asked for: what [Store.Lookup] gives as exact answers, for all values,
-// each once, in order of arrival. It reads every body that may hold one, about
+// each once, in order of arrival, and whether it is alone. It reads every body that may hold one, about
 // 8 s of processor time for a million claims; whoever asks often keeps what came
 // and follows [Store.Changes] and [Store.Withdrawals]. What cannot be read yields
 // an error that wraps [ErrDamaged], and the walk goes on after it. The walk ends
 // at what was [Store.Position] when it began; what is kept or taken back while it
 // goes on may be in it or not.
-func (s *Store) Standing(q Query, types func(stix.Type) bool) iter.Seq2[Claim, error] {
-	return func(yield func(Claim, error) bool) {
+func (s *Store) Standing(q Query, types func(stix.Type) bool) iter.Seq2[Stood, error] {
+	return func(yield func(Stood, error) bool) {
 		w := standing{s: s, q: q, types: types, yield: yield}
 		w.q.Now = q.now()
 		for after, end := uint64(0), s.Position(); after < end; {
@@ -28,12 +31,19 @@ func (s *Store) Standing(q Query, types func(stix.Type) bool) iter.Seq2[Claim, e
 	}
 }
 
+// Stood is a claim that stands. It is alone where nothing is held of the value in
+// any other scope, visible or not.
+type Stood struct {
+	Claim
+	Alone bool
+}
+
 // A standing is one walk over what stands.
 type standing struct {
 	s     *Store
 	q     Query
 	types func(stix.Type) bool
-	yield func(Claim, error) bool
+	yield func(Stood, error) bool
 	room  []candidate // of the versions of one value
 }
 
@@ -44,14 +54,14 @@ func (w *standing) body(ref uint32, b held) bool {
 	}
 	r, err := w.s.record(b)
 	if err != nil {
-		return w.yield(Claim{}, err)
+		return w.yield(Stood{}, err)
 	}
 	if !w.q.visible(&r.bulletin.Header) {
 		return true
 	}
 	for i := range int(b.count) {
 		object, ok, err := w.s.object(ref, b, i)
-		if err != nil && !w.yield(Claim{}, err) {
+		if err != nil && !w.yield(Stood{}, err) {
 			return false
 		}
 		if err != nil || !ok || object.Revoked {
@@ -81,9 +91,9 @@ func (w *standing) claim(r *record, ref uint32, b held, i int, object stix.Objec
 		stands = stands && claim.Arrival == arrival(b.body.number, i)
 	}
 	if err != nil {
-		return w.yield(Claim{}, err)
+		return w.yield(Stood{}, err)
 	}
-	return !stands || w.yield(claim, nil)
+	return !stands || w.yield(Stood{claim, len(versions) == len(w.room)}, nil)
 }
 
 // versions returns what a scope said of a value, newest first. It is good until
@@ -102,6 +112,66 @@ func (w *standing) versions(scope uint32, o stix.Observable) []candidate {
 	}
 	sortCandidates(w.room[:n])
 	return w.room[:n]
+}
+
+// Remarked reports whether a sighting or an opinion is held that may bear on a
+// claim's value, visible or not: about the claim's object, or about the id. Where
+// none is held it costs nothing.
+func (s *Store) Remarked(c *Claim, id string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	x, abouts := s.index.Load(), &s.cat.abouts
+	if len(abouts.heads) == 0 {
+		return false
+	}
+	for _, name := range append([]string{id, c.Object.ID}, c.Object.Aliases...) {
+		for range abouts.chain(x.about(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Meant returns the values of all objects held under a STIX id, an object's own or
+// one it stands for, that the asker may see: of those too that have expired, were
+// superseded or were taken back. Errors are as for Lookup.
+func (s *Store) Meant(id string, q Query) ([]stix.Observable, error) {
+	s.mu.RLock()
+	found := s.cat.collect(nil, &s.cat.names, s.index.Load().name(id), 0)
+	s.mu.RUnlock()
+	var values []stix.Observable
+	var damage error
+	for i := range found {
+		claim, ok, err := s.seen(&found[i], &q)
+		damage = errors.Join(damage, err)
+		if ok && (claim.Object.ID == id || slices.Contains(claim.Object.Aliases, id)) {
+			values = append(values, claim.Object.Claims...)
+		}
+	}
+	return values, damage
+}
+
+// Speakers returns the organisations of which anything is held on a value that the
+// asker may see, each once: also what has expired, was superseded or was taken
+// back. There is none where everything was erased, or the keys disowned that said
+// it. Errors are as for Lookup.
+func (s *Store) Speakers(o stix.Observable, q Query) ([]protocol.Org, error) {
+	s.mu.RLock()
+	found := s.cat.collect(nil, &s.cat.values, s.index.Load().value(o), 0)
+	s.mu.RUnlock()
+	var orgs []protocol.Org
+	var damage error
+	for i := range found {
+		r, err := s.record(found[i].held)
+		damage = errors.Join(damage, err)
+		if err != nil || !q.visible(&r.bulletin.Header) {
+			continue
+		}
+		if org := r.bulletin.Header.Org(); !slices.Contains(orgs, org) {
+			orgs = append(orgs, org)
+		}
+	}
+	return orgs, damage
 }
 
 // Withdrawals is a number that changes when claims may have ceased or begun to

@@ -22,7 +22,7 @@ func standingLines(tb rapid.TB, s *Store, q Query) []string {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		lines = append(lines, claimLine(c))
+		lines = append(lines, claimLine(c.Claim))
 	}
 	slices.Sort(lines)
 	return lines

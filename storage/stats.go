@@ -29,7 +29,7 @@ func (s *Store) Stats() Stats {
 	c := s.cat
 	st := Stats{
 		Headers: len(c.bulletins), Bodies: len(c.bodies), Objects: c.objects, Live: c.names.live, Claims: c.values.live,
-		Streams: c.streamsShown(), Wanted: len(c.wanted), IndexBytes: c.values.bytes() + c.names.bytes() + int64(len(c.bulletins))*160,
+		Streams: c.streamsShown(), Wanted: len(c.wanted), IndexBytes: c.values.bytes() + c.names.bytes() + c.abouts.bytes() + int64(len(c.bulletins))*160,
 	}
 	s.mu.RUnlock()
 	st.Damaged, st.Lost = int(s.damages.Load()), s.lost

@@ -10,9 +10,9 @@ import (
 const sweepAtOnce = 4000 // bodies; what is left waits for the next sweep
 
 // Sweep drops the bodies of which nothing counts any more at the moment now:
-// every claim in them has expired, and none of them supersedes or takes back
-// an older one that would still count without it. Their headers stay, in state
-// Expired. It returns how many went. Writes wait while the files are
+// every claim, sighting and opinion in them has expired, and none of them
+// supersedes or takes back an older one that would still count without it. Their
+// headers stay, in state Expired. It returns how many went. Writes wait while the files are
 // rewritten, a second or so at a million indicators: call it every few hours.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (int, error) {
 	dropped := 0
@@ -57,7 +57,7 @@ type expired struct {
 // longer, is superseded by one of these postings.
 func (c *catalogue) shields(ref uint32, postings []posting) bool {
 	for _, p := range postings {
-		if p.flags&aliasFlag != 0 {
+		if !p.isVersion() {
 			continue
 		}
 		x := c.under(p.flags)

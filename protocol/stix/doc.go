@@ -26,7 +26,10 @@
 //     valid_until not after valid_from; a confidence outside 0 to 100;
 //   - in the types of the specification a missing required property, an empty
 //     list, and a reference or time that is none;
-//   - an indicator whose pattern_type is "stix" and whose pattern is not.
+//   - an indicator whose pattern_type is "stix" and whose pattern is not;
+//   - a sighting whose count is no integer from 0 to 999999999, or whose
+//     last_seen is earlier than its first_seen (section 5.2); an opinion that is
+//     not one of the five words, or about nothing (section 4.15).
 //
 // Types and properties outside the specification are kept and not looked into.
 // A bundle is refused: whoever reads files takes it apart. [Object.Raw] is the
@@ -63,4 +66,9 @@
 // [Draft.Finish] gives every indicator the id [IndicatorID] of the scope it is
 // said in and of its claims, so that saying it again is a new version. A foreign
 // id is kept as an external reference with source_name "stix".
+//
+// [SightingID] and [OpinionID] do the same for the word that an object was met,
+// and for what is thought of objects: both name what they are about by its id.
+// Only an id that IndicatorID makes of what an indicator says is bound to that;
+// any other, an alias above all, may be written by anybody into any object.
 package stix

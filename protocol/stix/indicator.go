@@ -90,7 +90,7 @@ func appendTexts(b []byte, list []string) []byte {
 	return append(b, ']')
 }
 
-// namespace is the UUID our indicator ids are made under:
+// namespace is the UUID our ids are made under:
 // 3d5c7f0e-0f0b-5b43-9d0c-6f6a2a1b7c11.
 const namespace = "\x3d\x5c\x7f\x0e\x0f\x0b\x5b\x43\x9d\x0c\x6f\x6a\x2a\x1b\x7c\x11"
 
@@ -108,14 +108,14 @@ func IndicatorID(scope []byte, claims []Observable) string {
 	for _, o := range sorted {
 		name = append(append(append(append(name, '\n'), o.Type...), ':'), o.Value...)
 	}
-	return indicatorID(name)
+	return objectID("indicator--", name)
 }
 
 // patternID is the id where a pattern yields no values: the pattern itself
 // stands for them.
 func patternID(scope []byte, patternType, pattern string) string {
 	name := append(scopedName(nil, scope), "\npattern:"+patternType+":"+pattern...)
-	return indicatorID(name)
+	return objectID("indicator--", name)
 }
 
 func scopedName(b, scope []byte) []byte {
@@ -124,12 +124,13 @@ func scopedName(b, scope []byte) []byte {
 	return append(b, scope...)
 }
 
-func indicatorID(name []byte) string {
+// objectID takes a type with its two hyphens.
+func objectID(head string, name []byte) string {
 	sum := sha1.Sum(name)
 	sum[6] = sum[6]&0x0f | 0x50 // version 5
 	sum[8] = sum[8]&0x3f | 0x80
-	b := make([]byte, 0, len("indicator--")+36)
-	b = append(b, "indicator--"...)
+	b := make([]byte, 0, len(head)+36)
+	b = append(b, head...)
 	for i, end := range [...]int{4, 6, 8, 10, 16} {
 		if i > 0 {
 			b = append(b, '-')

@@ -26,6 +26,11 @@ type Object struct {
 	Labels                []string
 	Aliases               []string     // foreign ids this object stands for, see [Draft.Finish]
 	Claims                []Observable // what an indicator with a STIX pattern says, see [Pattern.Observables]
+	SightingOf            string       // of a sighting: sighting_of_ref
+	FirstSeen, LastSeen   time.Time    // of a sighting; zero where it has none
+	Count                 int          // of a sighting: how often, 1 where it does not say; 0: looked for and not met
+	Opinion               string       // of an opinion: one of the five words, see [Disagree]
+	ObjectRefs            []string     // of an opinion
 	Raw                   []byte       // the bytes as given
 }
 
@@ -73,6 +78,8 @@ func (p *parser) check() {
 		p.checkRequired(kind)
 		p.checkTimes()
 		p.checkIndicator()
+		p.checkSighting()
+		p.checkOpinion()
 	}
 }
 

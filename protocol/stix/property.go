@@ -58,6 +58,7 @@ func (p *parser) property(name []byte) {
 // something in the types of the specification only.
 func (p *parser) otherProperty(name []byte) {
 	switch {
+	case p.sightingProperty(name), p.opinionProperty(name):
 	case bytes.HasPrefix(name, []byte("x_")), string(name) == "extensions":
 		p.vendor = true // vendors write empty lists
 		p.value()
@@ -74,16 +75,17 @@ func (p *parser) otherProperty(name []byte) {
 }
 
 // suspectText reads a string whose fault counts when the type of the object,
-// which may come later, turns out to be one of the specification.
-func (p *parser) suspectText(valid func(string) bool, reason string) {
+// which may come later, turns out to be one of the specification. It is "" then.
+func (p *parser) suspectText(valid func(string) bool, reason string) string {
 	if p.dec.PeekKind() == '"' {
 		if s := p.text(); p.err != nil || valid(s) {
-			return
+			return s
 		}
 	} else {
 		p.value()
 	}
 	p.suspect(reason)
+	return ""
 }
 
 func isTimeProperty(name string) bool {

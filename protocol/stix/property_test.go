@@ -118,6 +118,8 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(object(strings.SplitN(line, " | ", 3)[2])))
 	}
 	f.Add(sampleIndicator(Observable{IPPort, "203.0.113.7:443"}).AppendJSON(nil))
+	f.Add(Sighting{ID: SightingID(nil, sampleID), Of: sampleID, Count: 3, FirstSeen: sampleTime, LastSeen: sampleTime}.AppendJSON(nil))
+	f.Add(Opinion{ID: OpinionID(nil, sampleID), About: []string{sampleID}, Opinion: Disagree, Explanation: "shared"}.AppendJSON(nil))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		before := bytes.Clone(raw)
 		o, err := Parse(raw)
@@ -131,6 +133,8 @@ func FuzzParse(f *testing.F) {
 			}
 		} else if again, err := Parse(raw); err != nil || !bytes.Equal(o.Raw, before) || !reflect.DeepEqual(o, again) {
 			t.Fatalf("read twice: %+v, %+v, %v", o, again, err)
+		} else if err := checkRemark(&o); err != "" {
+			t.Fatalf("%s: %s", raw, err)
 		}
 		checkFinish(t, raw, o, err == nil)
 		if up, err := Upgrade(raw); err == nil {
@@ -227,4 +231,22 @@ func FuzzDetect(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// checkRemark holds for every object that passes Parse: only sightings and
+// opinions speak of others, by ids, and what they say is what may be said.
+func checkRemark(o *Object) string {
+	about := o.About()
+	speaks := o.Type == "sighting" || o.Type == "opinion"
+	switch {
+	case speaks != (len(about) > 0) || !speaks && (o.Confirms() || o.FalsePositive() || o.Count != 0):
+		return "says something of other objects, or nothing"
+	case o.Confirms() && o.FalsePositive():
+		return "confirms and calls false"
+	case o.Count < 0 || o.Count > maxCount || !o.FirstSeen.IsZero() && !o.LastSeen.IsZero() && o.LastSeen.Before(o.FirstSeen):
+		return "a sighting that cannot be"
+	case slices.ContainsFunc(about, func(id string) bool { return !IsID(id) }):
+		return "about what has no id"
+	}
+	return ""
 }

@@ -133,7 +133,8 @@ func object(s string) string {
 		return `"type":"` + t + `","spec_version":"2.1","id":"` + t + `--11111111-1111-4111-8111-111111111111",` +
 			`"created":"2024-01-01T00:00:00Z","modified":"2024-01-01T00:00:00Z"`
 	}
-	return strings.NewReplacer("$SDO", common("tool"), "$IND", common("indicator")).Replace(s)
+	return strings.NewReplacer("$SDO", common("tool"), "$IND", common("indicator"), "$SIGHTING", common("sighting"), "$OPINION", common("opinion"),
+		"$ID", `"tool--11111111-1111-4111-8111-111111111111"`).Replace(s)
 }
 
 func TestParseRefuses(t *testing.T) {
