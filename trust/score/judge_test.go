@@ -1,0 +1,194 @@
+package score
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
+)
+
+// TestJudge judges the values of testdata/judge.txt.
+func TestJudge(t *testing.T) {
+	text, err := os.ReadFile("testdata/judge.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for line := range strings.Lines(string(text)) {
+		row, want, ok := strings.Cut(strings.TrimSpace(line), "=>")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		asked++
+		if got := judged(t, row); got != strings.Join(strings.Fields(want), " ") {
+			t.Errorf("%s=> %s, want%s", row, got, want)
+		}
+	}
+	if asked < 60 {
+		t.Errorf("only %d rows", asked)
+	}
+}
+
+func judged(t *testing.T, row string) string {
+	c := town()
+	v := Value{Type: stix.IPv4Addr}
+	for item := range strings.SplitSeq(row, ",") {
+		f := strings.Fields(item)
+		switch {
+		case f[0] == "type":
+			v.Type = stix.Type(f[1])
+		case f[0] == "listed":
+			v.Floor = "public resolver"
+		case f[0] == "k":
+			c.model.Corroboration = number(t, f[1])
+		case strings.HasSuffix(f[0], "'s"):
+			c.outcomes[orgNamed(strings.TrimSuffix(f[0], "'s"))] = Outcomes{Confirmed: float64(number(t, f[1])), False: float64(number(t, f[2])), At: testNow}
+		default:
+			v.Evidence = append(v.Evidence, evidenceOf(t, f))
+		}
+	}
+	e := c.judge(testNow).Explain(v, testNow)
+	in := "nothing"
+	for _, tier := range AllTiers() {
+		if e.In(tier) {
+			in = tier.String()
+		}
+	}
+	rule := e.Verdicts[Block].Rule
+	if !e.In(Alert) {
+		rule = e.Verdicts[Alert].Rule
+	}
+	return fmt.Sprintf("%d %s %s", e.Score, in, rule)
+}
+
+func evidenceOf(t *testing.T, f []string) Evidence {
+	e := Evidence{Org: orgNamed(f[0]), Confidence: Unstated, At: testNow, Until: forever, TLP: protocol.Green}
+	for _, word := range f[1:] {
+		n, err := strconv.Atoi(word)
+		age, old := strconv.Atoi(strings.TrimSuffix(word, "d"))
+		switch {
+		case word == "met":
+			e.Kind = Sighting
+		case word == "harmless":
+			e.Kind = Harmless
+		case word == "drill":
+			e.Drill = true
+		case word == "over":
+			e.Until = testNow
+		case word == "unlabelled":
+			e.TLP = protocol.Unlabelled
+		case err == nil:
+			e.Confidence = n
+		case old == nil:
+			e.At = testNow - int64(age)*day
+		case strings.HasPrefix(word, "pap:"):
+			if e.PAP, err = protocol.ParsePAP(word); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			if e.TLP, err = protocol.ParseTLP(word); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return e
+}
+
+func number(t *testing.T, s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestExplain(t *testing.T) {
+	v := Value{Type: stix.IPv4Addr}
+	for _, words := range []string{"bank 90 15d", "amy 80", "abe 70", "cody", "nobody 90", "hospital harmless", "vendor 80 over", "ben 99 red"} {
+		v.Evidence = append(v.Evidence, evidenceOf(t, strings.Fields(words)))
+	}
+	c := town()
+	e := c.judge(testNow).Explain(v, testNow)
+	got := map[protocol.Org]string{}
+	for _, p := range e.Parts {
+		got[p.Org] = fmt.Sprintf("%s %.2f own=%v", p.Rule, p.Weight, p.Own)
+		if p.Door != nil {
+			got[p.Org] += " door"
+		}
+	}
+	for name, want := range map[string]string{
+		"bank": "counted 0.36 own=true", "amy": "counted 0.16 own=false door", "abe": "same-door 0.14 own=false", "cody": "counted 0.10 own=false door",
+		"nobody": "no-door 0.18 own=false", "hospital": "doubts 0.50 own=false", "vendor": "out-of-season 0.00 own=false", "ben": "may-not-act 0.00 own=false",
+	} {
+		if got[orgNamed(name)] != want {
+			t.Errorf("%s: %s, want %s", name, got[orgNamed(name)], want)
+		}
+	}
+	if e.Parts[1].Decay != 0.5 && e.Parts[0].Decay != 0.5 {
+		t.Errorf("the bank's claim is one half-life old: %+v", e.Parts[:2])
+	}
+}
+
+func TestTier(t *testing.T) {
+	for _, tier := range AllTiers() {
+		if got, err := ParseTier(strings.ToUpper(tier.String())); got != tier || err != nil {
+			t.Errorf("%s: %v, %v", tier, got, err)
+		}
+	}
+	if _, err := ParseTier("blocked"); err == nil {
+		t.Error("read blocked")
+	}
+}
+
+func TestCheckRefuses(t *testing.T) {
+	m := Default()
+	if err := m.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Model){
+		"zero":               func(m *Model) { *m = Model{} },
+		"alert above block":  func(m *Model) { m.Alert = 70 },
+		"no alert":           func(m *Model) { m.Alert = 0 },
+		"block above 100":    func(m *Model) { m.Block = 101 },
+		"no corroboration":   func(m *Model) { m.Corroboration = 0 },
+		"weightless voices":  func(m *Model) { m.Least = 0 },
+		"negative":           func(m *Model) { m.Confidence = -1 },
+		"newcomer above cap": func(m *Model) { m.Newcomer = 31 },
+		"newcomers block":    func(m *Model) { m.NewcomerCap = 60 },
+		"strangers block":    func(m *Model) { m.StrangersCap = 60 },
+		"slow down":          func(m *Model) { m.Up = 9 },
+		"no strength":        func(m *Model) { m.Strength = 0 },
+		"no strikes":         func(m *Model) { m.Strikes = 0 },
+		"heavy witness":      func(m *Model) { m.Witness = 2 },
+		"no forgetting":      func(m *Model) { m.OutcomeHalfLife = 0 },
+		"short half-life":    func(m *Model) { m.HalfLives = map[stix.Type]time.Duration{stix.URL: time.Minute} },
+	} {
+		m := Default()
+		if change(&m); m.Check() == nil {
+			t.Errorf("%s: not refused", name)
+		}
+	}
+}
+
+// TestAgain: a score rises by itself when evidence begins and when a false
+// positive ends.
+func TestAgain(t *testing.T) {
+	j := town().judge(testNow)
+	later, doubt := claim("cert", 90), claim("bank", 0)
+	later.At = testNow + 3*day
+	doubt.Kind, doubt.Until = Harmless, testNow+2*day
+	v := Value{Type: stix.SHA256, Evidence: []Evidence{claim("cert", 70), later, doubt}}
+	for i, want := range []int64{doubt.Until, doubt.Until, later.At, 0} {
+		if got := j.Tiers(v, testNow+int64(i)*day); got.Again != want {
+			t.Errorf("on day %d: again at %d, want %d", i, got.Again-testNow, want-testNow)
+		}
+	}
+	if before, after := j.Tiers(v, doubt.Until-1), j.Tiers(v, doubt.Until); before.In(Block) || !after.In(Block) {
+		t.Errorf("before the doubt ends %+v, after %+v", before, after)
+	}
+}
