@@ -25,7 +25,7 @@ const (
 	Held                      // here
 	Declined                  // not wanted, by our own rule
 	Expired                   // dropped by a sweep: nothing in it counted any more
-	Pruned                    // dropped to make room
+	Pruned                    // dropped because it was too old, by our own rule
 	Erased                    // destroyed at its author's request
 	states   = 6
 )

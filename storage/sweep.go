@@ -44,7 +44,7 @@ func (s *Store) sweep(now time.Time) (int, error) {
 	if len(gone) == 0 {
 		return 0, nil
 	}
-	return len(gone), s.expire(gone)
+	return len(gone), s.dropBodies(gone, Expired)
 }
 
 // An expired body, with its postings.
@@ -86,9 +86,9 @@ func (s *Store) postings(b held) ([]posting, error) {
 	return list, nil
 }
 
-// expire writes the new states, then drops the bodies: a crash between the two
+// dropBodies writes the new state, then drops the bodies: a crash between the two
 // leaves parts that no held body accounts for, dropped at the next start.
-func (s *Store) expire(gone []expired) error {
+func (s *Store) dropBodies(gone []expired, state BodyState) error {
 	w := s.newWriter()
 	defer w.discard()
 	w.set(dirtyKey(), []byte{1})
@@ -100,7 +100,7 @@ func (s *Store) expire(gone []expired) error {
 			return err
 		}
 		after := *r
-		after.state = Expired
+		after.state = state
 		w.set(headerKey(b.number), after.encode())
 		keys = append(keys, bodyPrefix(chunkPrefix, b.body.number), bodyPrefix(segmentPrefix, b.body.number))
 	}
@@ -110,7 +110,7 @@ func (s *Store) expire(gone []expired) error {
 	s.mu.Lock()
 	for _, e := range gone {
 		s.cat.dropBody(e.ref, e.postings)
-		s.cat.setState(e.ref, Expired)
+		s.cat.setState(e.ref, state)
 	}
 	s.mu.Unlock()
 	if err := s.dropPrefix(keys); err != nil {
