@@ -65,6 +65,9 @@ func (n *Node) receive(ctx context.Context, batch []arrival) (news int, err erro
 	defer n.admissions.begin()() // from here on it is decided what is left out as erased
 	entries := n.judgeAll(batch)
 	news, err = n.admit(ctx, entries)
+	if late := n.lateErasures(ctx, entries); err == nil {
+		err = late
+	}
 	for _, e := range entries {
 		if err == nil && e.Body == storage.Absent && !n.store.Disowned(e.Bulletin.ID()) {
 			n.fetchSoon(e.Bulletin.ID(), PeerID(e.From))
@@ -124,6 +127,7 @@ func (n *Node) judge(a arrival) (storage.Entry, bool) {
 		e.Body = storage.Declined
 	case trust.Unknown:
 		n.remember(a.bulletin.Header.Org(), a.from)
+		n.noteRefusal(a.bulletin, a.from, v.Rule)
 		n.counters.count(&n.counters.refused, &a.bulletin.Header)
 		return e, false
 	case trust.Later: // judged again when its time has come
@@ -132,16 +136,21 @@ func (n *Node) judge(a arrival) (storage.Entry, bool) {
 		return e, false
 	default:
 		n.counters.count(&n.counters.refused, &a.bulletin.Header)
+		n.noteRefusal(a.bulletin, a.from, v.Rule)
 		n.log.Debug("refused", "id", a.bulletin.ID(), "rule", v.Rule, "peer", a.from)
 		return e, false
 	}
 	if v.Outcome == trust.Admit {
 		switch noHeader, noBody := n.overQuota(a.bulletin, e.Received); {
 		case noHeader:
+			n.noteRefusal(a.bulletin, a.from, ruleOverQuota)
 			return e, false
 		case noBody:
 			e.Body, e.Reason = storage.Declined, ruleOverQuota
 		}
+	}
+	if e.Body == storage.Held {
+		n.byRules(&e, a)
 	}
 	if e.Body != storage.Held {
 		e.Bulletin, e.Objects = a.bulletin.HeaderOnly(), nil
@@ -206,8 +215,10 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 	var statements, bodies []*protocol.Bulletin
 	for i, r := range results {
 		b := entries[i].Bulletin
+		n.noteAdmission(&entries[i], r)
 		if r.New || r.BodyNew {
 			n.counters.count(&n.counters.admitted, &b.Header)
+			n.counters.served.keep(sizeOf(b))
 			news++
 		}
 		if r.BodyNew {

@@ -40,6 +40,7 @@ type Export struct {
 	named       bool // what is said above GREEN goes along: no community was asked for
 	since       time.Time
 	readers     readers
+	labels      map[string]int64 // bulletins written, by label
 }
 
 // ExportArchive prepares an archive for organisations, of one community or
@@ -149,6 +150,9 @@ func (e *Export) withholds(o *outlook, s storage.StreamState) (rule string) {
 // Write writes the archive, statements first. An archive that ends with an
 // error has no trailer: whoever imports it is told.
 func (e *Export) Write(ctx context.Context, w io.Writer) error {
+	if err := e.noteReaders(ctx); err != nil {
+		return err
+	}
 	out := bufio.NewWriterSize(w, 256<<10)
 	h := protocol.ArchiveHeader{Certificate: e.n.certificate(), Exported: protocol.Millis(time.Now()), Communities: e.communities, Audience: e.audience}
 	if !e.since.IsZero() {
@@ -177,6 +181,7 @@ func (e *Export) Write(ctx context.Context, w io.Writer) error {
 	if err := errors.Join(a.Close(), out.Flush()); err != nil {
 		return fmt.Errorf("archive: %w", err)
 	}
+	e.noteWritten(ctx)
 	return nil
 }
 
@@ -256,6 +261,7 @@ func (e *Export) write(ctx context.Context, a *protocol.ArchiveWriter, b *protoc
 		e.n.counters.withheld.Add(1)
 		return nil
 	}
+	e.wrote(&b.Header)
 	return a.Bulletin(e.whole(b))
 }
 

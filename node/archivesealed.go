@@ -53,6 +53,7 @@ func (e *Export) writeSealed(o *outlook, a *protocol.ArchiveWriter, b *protocol.
 				continue
 			}
 			if whole == nil {
+				e.wrote(&b.Header)
 				whole = e.whole(b)
 			}
 			sealed, err := protocol.Seal(key, whole)

@@ -23,14 +23,18 @@ const (
 
 // Budgets: a second, and at once.
 var (
-	authorBudget   = allowance{200, 2000}          // bulletins of one author passed on
-	announceBudget = allowance{200, 2000}          // bulletins of our own announced
+	authorBudget   = allowance{50, 500}            // bulletins of one author passed on
+	announceBudget = allowance{50, 500}            // bulletins of our own announced
 	neighbourMeter = allowance{1000, 5000}         // messages one neighbour hands us, each a signature to check
 	gossipBytes    = allowance{8 << 20, 2 << 20}   // bytes one neighbour sends us as gossip, reads included; beyond it has to wait
 	repairRate     = allowance{1, 1}               // syncs with a neighbour of whose gossip something was dropped
 	streamRate     = allowance{20, 400}            // streams one peer opens
 	streamBytes    = allowance{32 << 20, 32 << 20} // bytes one peer sends or is sent on streams; beyond it has to wait
 	brokenRate     = allowance{20.0 / 60, 20}      // broken messages and frames, before the peer is suspended
+	pullRate       = allowance{100, 20_000}        // bulletins of one author asked for in sessions
+	frameRate      = allowance{10_000, 100_000}    // reads from one peer's connections, two a frame; beyond it has to wait
+	openRate       = allowance{50, 1000}           // streams of any protocol one peer opens, before it is suspended
+	vainWork       = allowance{0.04, 0.4}          // seconds of a processor that one peer may have us work in vain; beyond it has to wait
 )
 
 type allowance struct{ perSecond, burst float64 }
@@ -118,11 +122,13 @@ type pacedStream struct {
 	n *Node
 }
 
-// Read waits after reading until the neighbour is within its allowance again.
+// Read waits after reading until the neighbour is within its allowances again.
 func (s pacedStream) Read(b []byte) (int, error) {
 	count, err := s.Stream.Read(b)
-	node, _ := NodeID(s.Conn().RemotePeer())
-	if wait := s.n.counters.gossiped.owe(node, float64(max(count, readCosts)), gossipBytes, time.Now()); wait > 0 {
+	p := s.Conn().RemotePeer()
+	node, _ := NodeID(p)
+	wait := s.n.counters.gossiped.owe(node, float64(max(count, readCosts)), gossipBytes, time.Now())
+	if wait = max(wait, s.n.gate.vain(p, 0)); wait > 0 {
 		s.n.counters.gossipPaced.Add(1)
 		s.n.pause(wait)
 	}
@@ -183,9 +189,14 @@ func (n *Node) broke(p peer.ID) {
 	if p == n.host.ID() || n.counters.brokenBy.take(node, brokenRate, time.Now()) || n.ctx.Err() != nil {
 		return
 	}
+	n.expel(p, "it hands over broken things")
+}
+
+// expel closes a peer and keeps it out for a while. It must not wait.
+func (n *Node) expel(p peer.ID, why string) {
 	if n.gate.suspend(p, time.Now()) {
 		n.counters.suspended.Add(1)
-		n.log.Warn("suspended: it hands over broken things", "peer", p, "for", suspension)
+		n.log.Warn("suspended: "+why, "peer", p, "for", suspension)
 		n.wg.Go(func() { n.cut(p) })
 	}
 }

@@ -23,6 +23,7 @@ func (n *Node) AddClient(ctx context.Context, org protocol.Org) error {
 		return err
 	}
 	n.learn(func(k *knowledge) { k.clients[org] = true })
+	n.NoteDone(ctx, onOrg(ActClient, org, "add"))
 	signal(n.outbox.news)
 	return nil
 }
@@ -32,12 +33,19 @@ func (n *Node) RemoveClient(ctx context.Context, org protocol.Org) error {
 	if !n.look().Clients[org] {
 		return fmt.Errorf("%w: %s is no client of ours", ErrNotFound, n.Name(org))
 	}
+	if name, named := n.bench().policyClient(org); named {
+		return fmt.Errorf("%w: the policy declares %s a client, at clients: take it out there", ErrRefused, name)
+	}
 	if err := n.store.Table(tableClients).Delete(ctx, org[:]); err != nil {
 		return err
 	}
 	n.learn(func(k *knowledge) { delete(k.clients, org) })
+	n.NoteDone(ctx, onOrg(ActClient, org, "remove"))
 	return nil
 }
+
+// IsClient reports whether an organisation is a client of ours.
+func (n *Node) IsClient(org protocol.Org) bool { return n.look().Clients[org] }
 
 // Clients returns the names of our clients, sorted.
 func (n *Node) Clients() []string {

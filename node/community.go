@@ -145,6 +145,7 @@ func (n *Node) Remove(ctx context.Context, community protocol.ID, org protocol.O
 	if err := n.signRemoval(ctx, community, r, n.org); err != nil {
 		return false, err
 	}
+	n.noteMember(ctx, community, org, "remove")
 	_, still := n.look().Communities[community].Members[org]
 	return !still, nil
 }

@@ -31,7 +31,10 @@ type conversation struct {
 	got    meteredReader
 	over   chan struct{} // closed when a session we answered is over
 	broke  func()
-	pace   func(bytes int) // waits where the peer has had more than its share
+	note   func(*conversation) // puts on record what it carried
+	pace   func(bytes int)     // waits where the peer has had more than its share
+
+	handouts map[protocol.ID]*handout // what it carried, by stream
 }
 
 // A meteredReader counts what is read from a stream.
@@ -55,7 +58,7 @@ func (n *Node) newConversation(s network.Stream) *conversation {
 	reset, p := func() { s.Reset() }, s.Conn().RemotePeer()
 	pace := func(bytes int) { n.pace(p, bytes) }
 	c := &conversation{
-		peer: p, stream: s, count: &n.counters.syncSent, over: make(chan struct{}), broke: func() { n.broke(p) }, pace: pace,
+		peer: p, stream: s, count: &n.counters.syncSent, over: make(chan struct{}), broke: func() { n.broke(p) }, note: n.noteHandouts, pace: pace,
 		idle: time.AfterFunc(syncIdle, reset), lasts: time.AfterFunc(syncLasts, reset), stop: context.AfterFunc(n.ctx, reset),
 		got: meteredReader{stream: s, count: &n.counters.syncReceived, pace: pace},
 	}
@@ -63,11 +66,11 @@ func (n *Node) newConversation(s network.Stream) *conversation {
 	return c
 }
 
-// pace waits until a peer's streams are within their allowance again.
+// pace waits until a peer's streams are within their allowances again.
 func (n *Node) pace(p peer.ID, bytes int) {
 	node, _ := NodeID(p)
 	wait := n.counters.streamed.owe(node, float64(bytes), streamBytes, time.Now())
-	if wait <= 0 {
+	if wait = max(wait, n.gate.vain(p, 0)); wait <= 0 {
 		return
 	}
 	n.counters.streamPaced.Add(1)
@@ -79,6 +82,7 @@ func (c *conversation) end(err *error) {
 	c.idle.Stop()
 	c.lasts.Stop()
 	c.stop()
+	c.note(c)
 	if errors.Is(*err, protocol.ErrInvalid) {
 		c.broke()
 	}

@@ -30,6 +30,7 @@ type Counters struct {
 	meter, gossiped, repairs                                    budget // messages, their bytes, and syncs for lost ones, by the neighbour that hands them over
 	opened, streamed, brokenBy                                  budget // streams, bytes on them, and what was broken, by peer
 	pace                                                        budget // our own announcements
+	served                                                      served // answers to wants, by peer
 }
 
 // count counts something about a bulletin. What is under RED moves no figure.
@@ -54,15 +55,17 @@ func (n *Node) Counts() map[string]uint64 {
 		"delivered": &c.delivered, "sealed_unopened": &c.unopened, "objects_erased": &c.erased,
 		"peer_broken_messages": &c.broken, "peers_suspended": &c.suspended, "streams_refused": &c.streamsRefused, "stream_waits": &c.streamPaced, "gossip_waits": &c.gossipPaced,
 		"strangers_over_share": &c.strangersShare, "bodies_over_quota": &c.overQuota, "headers_over_quota": &c.overHeaders,
+		"held_for_review": &n.desk.held, "review_turned_away": &n.desk.turnedAway, "bodies_declined_by_rule": &n.desk.declined,
 	} {
 		counts[name] = v.Load()
 	}
+	counts["outcomes_drawn"], counts["outcomes_dropped"], counts["outcomes_unread"] = n.reckon.drawn.Load(), n.reckon.dropped.Load(), n.reckon.unread.Load()
 	return counts
 }
 
 // Queues returns how full the node's queues are.
 func (n *Node) Queues() map[string]int {
-	return map[string]int{"admit": len(n.arrived), "fetch": len(n.fetches), "sync": len(n.syncs), "author": len(n.author.jobs), "dated_ahead": n.later.count()}
+	return map[string]int{"admit": len(n.arrived), "fetch": len(n.fetches), "sync": len(n.syncs), "author": len(n.author.jobs), "dated_ahead": n.later.count(), "outcomes": int(n.reckon.behind.Load())}
 }
 
 // A tracer counts what the router does and asks for a sync wherever it lost

@@ -107,6 +107,7 @@ func (n *Node) sealFor(node protocol.Node, key *protocol.EncryptionKey, id proto
 	if s := b.Header.Stream(); s.Node != n.cert.Node && !o.MaySee(s, b.Header.Org(), node, time.Now()).Allowed {
 		f.Forward = protocol.SignForward(n.key, n.certificate(), id, o.Nodes[node].Org)
 	}
+	n.noteSealed(b, node, f.Forward != nil)
 	return f, nil
 }
 

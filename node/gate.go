@@ -30,6 +30,10 @@ type Gate struct {
 	guests   map[peer.ID]struct{} // unknown peers that are in
 	invites  bool                 // an invite is open
 	slots    int                  // for guests, while none is
+	wasted   budget               // work in vain, by peer
+	opened   budget               // streams of any protocol, by peer
+	frames   budget               // reads from its connections, by peer
+	expel    func(peer.ID)        // cuts a peer off for a while; nil until the node starts
 
 	kept atomic.Pointer[map[peer.ID]time.Time] // suspended, and until when; mu guards changes
 }

@@ -68,6 +68,13 @@ func (n *Node) startGossip() error {
 		return fmt.Errorf("gossipsub: %w", err)
 	}
 	n.pubsub = ps
+	n.gate.mu.Lock()
+	defer n.gate.mu.Unlock()
+	n.gate.expel = func(p peer.ID) {
+		if n.ctx.Err() == nil {
+			n.expel(p, "it opens streams without end")
+		}
+	}
 	return nil
 }
 
@@ -126,8 +133,7 @@ func (n *Node) read(sub *pubsub.Subscription) {
 		}
 		if !n.waiting.add(m.ReceivedFrom, sizeOf(b), waitingBytes) {
 			n.counters.gossipOverflow.Add(1)
-			neighbour, _ := NodeID(m.ReceivedFrom)
-			n.repair(m.ReceivedFrom, neighbour, time.Now())
+			n.repair(m.ReceivedFrom)
 			continue
 		}
 		select {
@@ -145,6 +151,9 @@ func (n *Node) read(sub *pubsub.Subscription) {
 // nodes decide alike: they reject what is broken for everyone, and ignore what
 // they merely cannot judge. Our own taste comes after delivery, in receive.
 func (n *Node) validate(community protocol.ID, from peer.ID, m *pubsub.Message) pubsub.ValidationResult {
+	if from != n.host.ID() && n.spent(m.GetData(), from) {
+		return pubsub.ValidationIgnore
+	}
 	b, err := protocol.Open(m.GetData())
 	switch {
 	case errors.Is(err, protocol.ErrUnsupported):
@@ -160,9 +169,23 @@ func (n *Node) validate(community protocol.ID, from peer.ID, m *pubsub.Message) 
 	return n.worthPassing(b, from)
 }
 
+// spent drops what claims an author whose budget is used up, before a signature
+// is checked: no answer to that could bring it further. Sync repairs.
+func (n *Node) spent(wire []byte, from peer.ID) bool {
+	author, err := protocol.PeekAuthor(wire)
+	if now := time.Now(); err != nil || n.counters.budget.has(author, 1, authorBudget, now) {
+		return false
+	}
+	n.counters.overBudget.Add(1)
+	n.gate.vain(from, costPeek)
+	n.repair(from)
+	return true
+}
+
 func (n *Node) worthPassing(b *protocol.Bulletin, from peer.ID) pubsub.ValidationResult {
 	now := time.Now()
 	if held, body := n.store.Has(b.ID()); held && body != storage.Absent {
+		n.gate.vain(from, costCheck)
 		if now.Sub(protocol.Time(b.Header.Issued)) > replayAfter {
 			return pubsub.ValidationIgnore
 		}
@@ -170,14 +193,16 @@ func (n *Node) worthPassing(b *protocol.Bulletin, from peer.ID) pubsub.Validatio
 	}
 	switch n.unlessDisowned(n.look().MayAdmit(&b.Header, now), b).Outcome {
 	case trust.Unknown:
+		n.gate.vain(from, costCheck)
 		n.remember(b.Header.Org(), from)
 		return pubsub.ValidationIgnore
 	case trust.Later, trust.Refuse:
+		n.gate.vain(from, costCheck)
 		return pubsub.ValidationIgnore
 	}
 	if !n.counters.budget.take(b.Header.Org(), authorBudget, now) {
 		n.counters.overBudget.Add(1)
-		n.syncAllSoon()
+		n.repair(from)
 		return pubsub.ValidationIgnore
 	}
 	return pubsub.ValidationAccept
@@ -197,7 +222,7 @@ func (n *Node) inspect(from peer.ID, rpc *pubsub.RPC) error {
 			n.counters.outsiders.Add(1)
 		case !n.counters.meter.take(neighbour, neighbourMeter, now):
 			n.counters.gossipMetered.Add(1)
-			n.repair(from, neighbour, now)
+			n.repair(from)
 		default:
 			keep = append(keep, m)
 		}
@@ -208,8 +233,8 @@ func (n *Node) inspect(from peer.ID, rpc *pubsub.RPC) error {
 
 // repair asks a neighbour for what was dropped of its gossip: not for every
 // message, or a flood would fill the queue that others' syncs wait in.
-func (n *Node) repair(p peer.ID, neighbour protocol.Node, now time.Time) {
-	if n.counters.repairs.take(neighbour, repairRate, now) {
+func (n *Node) repair(p peer.ID) {
+	if neighbour, _ := NodeID(p); n.counters.repairs.take(neighbour, repairRate, time.Now()) {
 		n.syncSoon(p, time.Second)
 	}
 }

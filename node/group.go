@@ -102,8 +102,9 @@ func (o *outlook) groupName(g *trust.Group) string {
 
 // Group finds a sharing group by its name, with or without its owner's, or by
 // its id. One whose owner nobody here has named is refused.
-func (n *Node) Group(name string) (protocol.ID, error) {
-	o := n.look()
+func (n *Node) Group(name string) (protocol.ID, error) { return n.look().groupNamed(name) }
+
+func (o *outlook) groupNamed(name string) (protocol.ID, error) {
 	var found []*trust.Group
 	for id, g := range o.Groups {
 		bare := g.Rosters[g.Latest()].Name
@@ -195,6 +196,7 @@ func (n *Node) sayRoster(ctx context.Context, r *protocol.Roster) error {
 		}
 	}
 	audience := []protocol.Recipient{{Group: r.Group, Version: r.Version}}
+	n.noteRoster(ctx, r)
 	return n.stateTo(ctx, protocol.AmberStrict, audience, protocol.Statement{Roster: r})
 }
 

@@ -64,6 +64,7 @@ func (n *Node) Invite(ctx context.Context, community protocol.ID, name string, v
 		return "", err
 	}
 	n.refreshInvites()
+	n.NoteDone(ctx, onCommunity(ActInvite, community, "make"))
 	return i.Text(), nil
 }
 
@@ -195,6 +196,7 @@ func (n *Node) burn(ctx context.Context, r protocol.JoinRequest, org protocol.Or
 		return json.Marshal(i)
 	})
 	n.refreshInvites()
+	n.noteInvite(ctx, r.Community, org, err)
 	return i, err
 }
 
@@ -237,6 +239,7 @@ func (n *Node) Introduce(ctx context.Context, community protocol.ID, cert protoc
 	if v := c.History.MayIntroduce(n.cert.Org, time.Now()); !v.Allowed {
 		return refusal(v)
 	}
+	n.noteMember(ctx, community, cert.Org, "introduce")
 	_, err := n.state(ctx, community, protocol.Statement{Introduction: &protocol.Introduction{Name: name, Certificate: cert}})
 	return err
 }
@@ -397,6 +400,7 @@ func (n *Node) Adopt(ctx context.Context, charter *protocol.SignedCharter, state
 		return err
 	}
 	n.learn(func(k *knowledge) { k.follow(charter) })
+	n.NoteDone(ctx, onCommunity(ActCommunity, charter.ID(), "follow"))
 	for left := statements; len(left) > 0; {
 		var known []arrival
 		var unknown []*protocol.Bulletin

@@ -16,6 +16,8 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/storage/journal"
+	"github.com/tocsin-exchange/tocsin/trust/policy"
 )
 
 // Names of the store's local tables.
@@ -32,6 +34,9 @@ const (
 	tableEntries     = "entries"     // community to come into with a key that is new there -> nothing
 	tableFormer      = "former"      // key this node had before, to be revoked -> nothing
 	tableReceipts    = "receipts"    // bulletin and node -> signed receipt
+	tableHeld        = "held"        // id -> what waits for a person, and its parts; "rules" -> by which rules was declined what is
+	tableTrust       = "trust"       // org -> how far it is believed, 0 to 100 or anchor
+	tableOutcomes    = "outcomes"    // what became of others' words; see outcomebook.go
 )
 
 // Errors that callers tell apart.
@@ -59,10 +64,16 @@ type Config struct {
 
 	Keep  func(protocol.Certificate) error // stores a certificate that took the place of Certificate; nil: nowhere
 	Entry *Entry                           // the others do not know Key yet; nil: they do
+	Rules *Rules                           // nil: those of an empty policy
+
+	Audit     func(journal.Record)                        // notes an act, durably soon; nil: nobody does
+	AuditSync func(context.Context, journal.Record) error // notes one, and returns when it is durable; nil: nobody does
 
 	off  guard                    // guards that tests switch off to see what another does alone
 	lose func() bool              // tests have gossip lost without anybody noticing
 	wall func(protocol.Node) bool // tests keep dials from getting through
+
+	die func(item protocol.ID, step string) error // tests have reviews end in the middle
 }
 
 // A Node is a member of the federation.
@@ -81,11 +92,19 @@ type Node struct {
 	off   guard
 	lose  func() bool
 	wall  func(protocol.Node) bool
+	die   func(protocol.ID, string) error
 	keep  func(protocol.Certificate) error
 
 	renewed  atomic.Pointer[protocol.Certificate] // took cert's place
 	entering atomic.Pointer[[]Entering]           // what is left to do with a new key
 	enter    chan struct{}                        // there is more of it
+
+	rules    atomic.Pointer[Rules]
+	outcomes atomic.Pointer[outcomes]
+	benched  atomic.Pointer[bench]
+	marks    atomic.Uint64 // of benches
+	reckon   *reckoning
+	audit    *audit
 
 	mu    sync.Mutex // guards known
 	known knowledge
@@ -115,6 +134,7 @@ type Node struct {
 	later   *waitlist               // what is dated ahead
 	accused chan struct{}           // proofs may have to be published
 	outbox  *outbox                 // what goes to named recipients
+	desk    *desk                   // what waits for a person
 
 	admissions admissions
 	unerased   atomic.Uint64    // failures since when something that was to be erased may be there still
@@ -131,11 +151,11 @@ type Node struct {
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n := &Node{
 		host: c.Host, gate: c.Gate, key: c.Key, org: c.Org, cert: c.Certificate, title: c.Name, store: c.Store, seal: c.Seal, log: c.Log,
-		links: c.Connections, every: c.SyncEvery, off: c.off, lose: c.lose, wall: c.wall, keep: c.Keep, enter: make(chan struct{}, 1), topics: map[protocol.ID]*subscription{},
+		links: c.Connections, every: c.SyncEvery, off: c.off, lose: c.lose, wall: c.wall, die: c.die, keep: c.Keep, enter: make(chan struct{}, 1), topics: map[protocol.ID]*subscription{},
 		shared: map[peer.ID][]protocol.ID{}, joining: map[peer.ID]int{}, streams: map[lane]int{}, sessions: map[peer.ID]*conversation{}, strangers: map[protocol.Org]map[peer.ID]bool{},
 		dials: map[protocol.Node]*dial{}, redial: make(chan struct{}, 1), enforce: make(chan struct{}, 1), arrived: make(chan arrival, 1024), fetches: make(chan fetch, 1024),
 		syncs: make(chan syncRequest, 256), guests: make(chan peer.ID, 64), accused: make(chan struct{}, 1),
-		later: newWaitlist(), outbox: newOutbox(),
+		later: newWaitlist(), outbox: newOutbox(), desk: newDesk(c.Store.Table(tableHeld)),
 		known: newKnowledge(), comparisons: map[protocol.Node]*comparison{}, contacts: map[protocol.Node]time.Time{},
 	}
 	if n.links == 0 {
@@ -148,6 +168,14 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if err := n.check(c); err != nil {
 		return nil, err
 	}
+	if c.Rules == nil {
+		var err error
+		if c.Rules, err = NewRules(policy.Default()); err != nil {
+			return nil, err
+		}
+	}
+	n.rules.Store(c.Rules)
+	n.audit = newAudit(c)
 	return n, n.start(ctx, c)
 }
 
@@ -167,12 +195,16 @@ func (n *Node) check(c Config) error {
 
 func (n *Node) start(ctx context.Context, c Config) error {
 	n.ctx, n.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := n.load(ctx); err != nil {
+	if err := errors.Join(n.load(ctx), n.desk.load()); err != nil {
 		return err
 	}
 	n.known.petnames[n.cert.Org] = n.title
 	n.unerased.Store(1) // a crash may have come between an erasure and its carrying out
 	n.author = newAuthor(n)
+	var err error
+	if n.reckon, err = n.newReckoning(ctx); err != nil {
+		return err
+	}
 	if err := n.startGossip(); err != nil {
 		n.cancel()
 		return err
@@ -184,7 +216,7 @@ func (n *Node) start(ctx context.Context, c Config) error {
 	n.refreshInvites()
 	// Only now may anybody come in: a peer that connects before the router
 	// listens would never be sent anything.
-	n.gate.outlook.Store(n.known.outlook(n.cert))
+	n.gate.outlook.Store(n.survey(n.cert))
 	if c.Entry != nil {
 		if err := n.keepEntry(ctx, *c.Entry); err != nil {
 			n.cancel()
@@ -192,9 +224,10 @@ func (n *Node) start(ctx context.Context, c Config) error {
 		}
 	}
 	n.reportFaults(&outlook{})
-	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.runQuota, n.runIntegrity, n.runErase, n.runDeliver, n.runRenew, n.runEntry} {
+	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.runQuota, n.runIntegrity, n.runErase, n.runDeliver, n.runRenew, n.runEntry, n.runReview, n.runReckon} {
 		n.wg.Go(run)
 	}
+	n.wg.Go(n.runAudit)
 	old := n.Communities() // joining one later says so itself
 	n.wg.Go(func() { n.presentAll(n.ctx, old) })
 	signal(n.enforce)

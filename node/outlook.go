@@ -24,6 +24,7 @@ type outlook struct {
 	addrs    map[protocol.Node][]ma.Multiaddr
 	petnames map[protocol.Org]string
 	sealing  map[protocol.Node]sealing
+	levels   map[protocol.Org]level
 	silence  uint64
 }
 
@@ -37,6 +38,7 @@ type knowledge struct {
 	told     map[protocol.Node][]ma.Multiaddr       // addresses told by people and by joins
 	petnames map[protocol.Org]string
 	blocked  map[protocol.Org]bool
+	levels   map[protocol.Org]level                // how far people said it is believed
 	proofs   map[protocol.Org][]proof              // of faults in its log; see integrity.go
 	released map[protocol.Org]map[protocol.ID]bool // headers proven bad that quarantine no more
 
@@ -79,7 +81,7 @@ type presence struct {
 func newKnowledge() knowledge {
 	return knowledge{
 		lore: map[protocol.ID]*lore{}, proven: map[protocol.Node]protocol.Certificate{}, hearsay: map[protocol.Node]protocol.Certificate{}, vouched: map[vouching]protocol.Certificate{},
-		told: map[protocol.Node][]ma.Multiaddr{}, petnames: map[protocol.Org]string{}, blocked: map[protocol.Org]bool{},
+		told: map[protocol.Node][]ma.Multiaddr{}, petnames: map[protocol.Org]string{}, blocked: map[protocol.Org]bool{}, levels: map[protocol.Org]level{},
 		proofs: map[protocol.Org][]proof{}, released: map[protocol.Org]map[protocol.ID]bool{},
 		revocations: trust.Revocations{}, counts: func(protocol.ID) bool { return true },
 		groups: map[protocol.ID]*trust.Group{}, clients: map[protocol.Org]bool{}, sealing: map[protocol.Node]sealing{},
@@ -213,6 +215,7 @@ func (k *knowledge) outlook(self protocol.Certificate) *outlook {
 		addrs:    maps.Clone(k.told),
 		petnames: maps.Clone(k.petnames),
 		sealing:  maps.Clone(k.sealing),
+		levels:   maps.Clone(k.levels),
 	}
 	maps.Copy(o.Nodes, k.proven)
 	for v, c := range k.vouched {
@@ -276,7 +279,7 @@ func (n *Node) learn(change func(*knowledge)) {
 	n.mu.Lock()
 	change(&n.known)
 	n.known.changes++
-	o := n.known.outlook(n.certificate())
+	o := n.survey(n.certificate())
 	n.gate.outlook.Store(o)
 	n.mu.Unlock()
 	signal(n.enforce)
@@ -306,6 +309,13 @@ func (n *Node) recollect(ctx context.Context, k *knowledge) error {
 	}
 	for key := range n.store.Table(tableBlocked).All() {
 		k.blocked[protocol.Org(key)] = true
+	}
+	for key, value := range n.store.Table(tableTrust).All() {
+		l, err := parseLevel(string(value))
+		if err != nil {
+			return fmt.Errorf("trust %x: %w", key, err)
+		}
+		k.levels[protocol.Org(key)] = l
 	}
 	for key, value := range n.store.Table(tableAddrs).All() {
 		k.told[protocol.Node(key)] = parseAddrs(strings.Split(string(value), "\n"))

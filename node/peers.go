@@ -15,6 +15,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/storage/journal"
 )
 
 const (
@@ -349,6 +350,7 @@ func (n *Node) rememberAddrs(ctx context.Context, node protocol.Node, addrs []st
 		return err
 	}
 	n.learn(func(k *knowledge) { k.told[node] = parseAddrs(addrs) })
+	n.Note(ctx, journal.Record{Act: ActAddress, Peer: peerText(node), Count: int64(len(addrs))})
 	return nil
 }
 
@@ -356,7 +358,10 @@ func (n *Node) rememberAddrs(ctx context.Context, node protocol.Node, addrs []st
 // that others gave (name@introducer) is refused unless anyName is set, since
 // nobody here has compared fingerprints.
 func (n *Node) Resolve(name string, anyName bool) (protocol.Org, error) {
-	o := n.look()
+	return n.look().resolve(name, anyName)
+}
+
+func (o *outlook) resolve(name string, anyName bool) (protocol.Org, error) {
 	var org protocol.Org
 	if org.UnmarshalText([]byte(name)) == nil {
 		return org, nil
@@ -402,6 +407,7 @@ func (n *Node) setName(ctx context.Context, org protocol.Org, name string) error
 		return err
 	}
 	n.learn(func(k *knowledge) { k.petnames[org] = name })
+	n.NoteDone(ctx, onOrg(ActName, org, ""))
 	return nil
 }
 
@@ -420,6 +426,7 @@ func (n *Node) Block(ctx context.Context, org protocol.Org, reason string) error
 			n.cut(PeerID(node))
 		}
 	}
+	n.NoteDone(ctx, onOrg(journal.ActBlock, org, "block"))
 	return nil
 }
 
@@ -432,6 +439,7 @@ func (n *Node) Release(ctx context.Context, org protocol.Org) error {
 		if err := n.releaseProofs(ctx, org); err != nil {
 			return err
 		}
+		n.NoteDone(ctx, onOrg(ActQuarantine, org, "release"))
 	}
 	if !o.Blocked[org] {
 		if quarantined {
@@ -443,6 +451,7 @@ func (n *Node) Release(ctx context.Context, org protocol.Org) error {
 		return err
 	}
 	n.learn(func(k *knowledge) { delete(k.blocked, org) })
+	n.NoteDone(ctx, onOrg(journal.ActBlock, org, "release"))
 	defer n.syncAllSoon()
 	return n.wantAgain(ctx, org)
 }

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage/journal"
 	"github.com/tocsin-exchange/tocsin/trust"
 )
 
@@ -44,6 +45,7 @@ func (n *Node) reportFaults(before *outlook) {
 		if _, was := before.Quarantined[org]; was {
 			continue
 		}
+		n.Note(n.ctx, journal.Record{Act: ActQuarantine, Org: org.String(), Peer: peerText(p.Node), Rule: p.Fault.String(), Community: p.Community.String()})
 		what := "quarantined: an organisation " + p.Fault.String()
 		if org == n.cert.Org {
 			what = "our own organisation " + p.Fault.String() + ": its key is in other hands, or a copy of its disk runs elsewhere"

@@ -29,6 +29,7 @@ const (
 type quota struct {
 	daily                                float64
 	objects, statements, byNode, headers budget
+	pulls                                budget // bulletins asked for in sessions
 
 	mu   sync.Mutex
 	over map[protocol.Org]bool // had bodies declined that were not asked for again yet
@@ -71,9 +72,24 @@ func (q *quota) mark(org protocol.Org) {
 	q.over[org] = true
 }
 
-// shut reports whether an organisation has no quota left for headers.
-func (q *quota) shut(org protocol.Org, now time.Time) bool {
-	return !q.headers.has(org, protocol.MaxHeader, q.share(shareOfHeaders), now)
+// shut reports whether nothing of a stream is to be asked for now: its author has
+// no quota left for headers, or said so much of late that others come first.
+func (q *quota) shut(s protocol.Stream, org protocol.Org, now time.Time) bool {
+	return !q.headers.has(org, protocol.MaxHeader, q.share(shareOfHeaders), now) || !q.pulls.has(puller(s, org), 1, pullRate, now)
+}
+
+// pulled counts a bulletin that a session brought.
+func (q *quota) pulled(h *protocol.Header, now time.Time) {
+	q.pulls.owe(puller(h.Stream(), h.Org()), 1, pullRate, now)
+}
+
+// puller is whose pulls those of a stream count as: its organisation's, or its
+// node's where a stolen key must not use up what its owner needs to revoke it.
+func puller(s protocol.Stream, org protocol.Org) [32]byte {
+	if s.Kind == protocol.Statements {
+		return s.Node
+	}
+	return org
 }
 
 // roomy returns who had bodies declined and has room for half a day's again.
@@ -110,6 +126,7 @@ func (n *Node) overQuota(b *protocol.Bulletin, now time.Time) (header, body bool
 // runQuota asks again for bodies that were over their author's quota, once
 // there is room: also for those declined before a restart.
 func (n *Node) runQuota() {
+	n.counters.served.keep(int(n.store.Stats().DiskBytes) * packed)
 	for _, s := range n.store.Streams() {
 		if s.Bodies[storage.Declined] > 0 {
 			n.quota.mark(s.Org)

@@ -147,8 +147,13 @@ func (n *Node) erase(ctx context.Context, all []storage.Erasure) error {
 	}
 	brief, cancel := context.WithTimeout(ctx, eraseWithin)
 	defer cancel()
+	if err := n.eraseHeld(brief, all); err != nil {
+		n.unerased.Add(1)
+		return fmt.Errorf("erase: %w", err)
+	}
 	erased, err := n.store.EraseAll(brief, all)
 	n.counters.erased.Add(uint64(erased))
+	n.noteErased(all, erased, err)
 	if errors.Is(err, protocol.ErrInvalid) || errors.Is(err, storage.ErrNotFound) {
 		n.log.Debug("an erasure names what is not there", "err", err) // the others were carried out
 		return nil

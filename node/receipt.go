@@ -11,6 +11,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // maxReceipts is how many clients may sign for one bulletin.
@@ -62,13 +63,15 @@ func (n *Node) mayAcknowledge(b *protocol.Bulletin, to peer.ID) bool {
 }
 
 // takeRelayed keeps a receipt for one of ours that its forwarder brings: of a
-// client that it alone knows, so only so many of each.
+// client that it alone knows, so only so many of each. A node's own takes the
+// place of what it signed when it was brought the bulletin.
 func (n *Node) takeRelayed(from peer.ID, r *protocol.Receipt) error {
+	node, _ := NodeID(from)
 	b, _, err := n.store.Header(r.Bulletin)
-	if err != nil || b.Header.Org() != n.cert.Org || b.Header.TLP != protocol.Amber {
+	if err != nil || b.Header.Org() != n.cert.Org || b.Header.TLP != protocol.Amber && (r.Certificate.Node != node || !trust.Named(b.Header.TLP)) {
 		return nil // nothing to us
 	}
-	if node, _ := NodeID(from); !n.look().MayReceive(&b.Header, node, time.Now()).Allowed {
+	if !n.look().MayReceive(&b.Header, node, time.Now()).Allowed {
 		return nil
 	}
 	if n.receiptsOf(r.Bulletin) >= maxReceipts {
@@ -103,6 +106,7 @@ func (n *Node) keepReceipts(receipts []*protocol.Receipt) error {
 	for i, r := range receipts {
 		wg.Go(func() {
 			errs[i] = n.store.Table(tableReceipts).Set(n.ctx, receiptKey(r.Bulletin, r.Certificate.Node), r.Encode())
+			n.noteReceipt(r)
 			if author := n.authorOf(r.Bulletin); errs[i] == nil && author != n.cert.Org {
 				n.outbox.relay(relay{author, r})
 			}

@@ -54,6 +54,7 @@ func (n *Node) announce(b *protocol.Bulletin) {
 	if len(wire) > protocol.MaxWhole {
 		wire = b.HeaderOnly().Wire()
 	}
+	n.noteAnnounced(b)
 	if err := s.topic.Publish(n.ctx, wire); err != nil && n.ctx.Err() == nil {
 		n.counters.unannounced.Add(1)
 		n.log.Warn("gossip", "id", b.ID(), "err", err)

@@ -94,6 +94,7 @@ func (n *Node) putInForce(ctx context.Context, next protocol.Certificate) error 
 	}
 	n.renewed.Store(&next)
 	n.learn(func(*knowledge) {})
+	n.NoteDone(ctx, onKey(next.Org, next.Node, "certificate"))
 	n.presentAll(ctx, n.Communities())
 	return nil
 }
@@ -151,5 +152,6 @@ func (n *Node) vouch(ctx context.Context, c protocol.Certificate) error {
 		return err
 	}
 	n.learn(func(k *knowledge) { k.vouch(c) })
+	n.NoteDone(ctx, onKey(c.Org, c.Node, "vouch"))
 	return nil
 }

@@ -121,6 +121,7 @@ func (n *Node) revoke(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("revocation of %s: %w", PeerID(r.Node), err)
 		}
+		n.Note(ctx, onKey(r.Org, r.Node, "revoked"))
 		n.log.Warn("a node key was revoked", "peer", n.Name(r.Org), "node", PeerID(r.Node), "kept", len(r.last), "disowned", gone)
 	}
 	n.learn(func(k *knowledge) { k.disowned += len(pending) })
@@ -198,6 +199,7 @@ func (n *Node) RevokeNode(ctx context.Context, node protocol.Node, keep []protoc
 	}
 	r := &protocol.Revocation{Node: node, Last: last}
 	r.Sign(n.org)
+	n.NoteDone(ctx, onKey(n.cert.Org, node, "revoke"))
 	return last, n.publishRevocation(ctx, r)
 }
 

@@ -86,6 +86,7 @@ type Status struct {
 	Quarantined []Quarantine      `json:"quarantined"`
 	Alarm       string            `json:"alarm,omitempty"`    // our key is used by somebody else
 	Entering    []Entering        `json:"entering,omitempty"` // what a node with a new key has yet to do
+	Policy      string            `json:"policy,omitempty"`   // why the files of the policy are not in force
 	Convergence []Convergence     `json:"convergence"`
 	Queues      map[string]int    `json:"queues"`
 	Counts      map[string]uint64 `json:"counts"`

@@ -20,6 +20,15 @@ type Submission struct {
 	TLP       protocol.TLP
 	PAP       protocol.PAP
 	Drafts    []stix.Draft
+	Force     bool // what nothing may ever act on is said after all, to our own organisation only
+
+	Group  string   // that the submitter asked for, for the share rules
+	To     []string // the same: ORG or ORG/PERSON
+	Person string   // who submits, where known
+	Role   string
+	By     string // who that is for a second pair of eyes: the person, else the token, or "operator"
+
+	at time.Time // when it was accepted, of what was held; zero: it was not
 }
 
 // A Receipt is one object that was said: signed, stored durably, and on its way.
@@ -27,6 +36,9 @@ type Receipt struct {
 	Bulletin protocol.ID       `json:"bulletin"`
 	ID       string            `json:"id"`
 	Claims   []stix.Observable `json:"claims,omitempty"`
+	Kept     bool              `json:"kept,omitzero"`      // it stays in our own organisation
+	Rule     string            `json:"rule,omitempty"`     // the share rule that said who gets it
+	Audience string            `json:"audience,omitempty"` // whom it named
 }
 
 // A Refusal is one draft that was not said, and why.
@@ -39,45 +51,95 @@ type Refusal struct {
 // room for salts and framing.
 const softBody = 640 << 10
 
-// Submit says drafts under one label to one community, or to the recipients
-// named. Drafts that cannot be said are refused one by one and the rest goes
-// through; an error means that nothing was. When it returns, what was accepted
-// is durable.
-func (n *Node) Submit(ctx context.Context, s Submission) ([]Receipt, []Refusal, error) {
+// say says drafts under one label to the audience that is decided on by now.
+func (n *Node) say(ctx context.Context, s Submission) ([]Receipt, []Refusal, error) {
 	issue, err := n.issue(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	var receipts []Receipt
+	shared, kept := n.newDraft(issue), n.newDraft(n.keeping(issue))
+	if !s.at.IsZero() {
+		shared.now, kept.now, shared.again, kept.again = s.at, s.at, true, true
+	}
+	judges := n.Judges(shared.now)
 	var refusals []Refusal
-	var parts []part
-	var places []int // which part each receipt is in
-	size := 0
-	scope, now := n.scope(issue), time.Now()
 	for i, d := range s.Drafts {
-		o, err := n.finish(d, scope, now, s.TLP)
+		o, err := shared.finish(d, s.TLP)
+		if hit, never := judges.neverAny(o.Claims); err == nil && never {
+			if err = fmt.Errorf("never-block: %s", hit.Reason); s.Force {
+				if o, err = kept.finish(d, s.TLP); err == nil {
+					kept.add(o)
+				}
+			}
+		} else if err == nil {
+			shared.add(o)
+		}
 		if err != nil {
 			refusals = append(refusals, Refusal{i, err.Error()})
-			continue
 		}
-		if len(parts) == 0 || len(parts[len(parts)-1].objects) >= protocol.MaxObjects || size+len(o.Raw) > softBody {
-			parts, size = append(parts, part{}), 0
-		}
-		last := &parts[len(parts)-1]
-		last.objects, last.parsed, size = append(last.objects, o.Raw), append(last.parsed, o), size+len(o.Raw)+64
-		receipts, places = append(receipts, Receipt{ID: o.ID, Claims: o.Claims}), append(places, len(parts)-1)
 	}
-	if len(parts) == 0 {
-		return nil, refusals, nil
-	}
-	bulletins, err := n.author.publish(ctx, issue, parts)
+	receipts, err := shared.publish(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range receipts {
-		receipts[i].Bulletin = bulletins[places[i]].ID()
+	also, err := kept.publish(ctx)
+	for i := range also {
+		also[i].Kept = true
 	}
-	return receipts, refusals, nil
+	n.noteSubmission(ctx, s, append(receipts, also...), len(refusals))
+	return append(receipts, also...), refusals, err
+}
+
+// keeping is a header for our own organisation alone.
+func (n *Node) keeping(h protocol.Header) protocol.Header {
+	return protocol.Header{Kind: h.Kind, TLP: protocol.AmberStrict, PAP: h.PAP, Audience: []protocol.Recipient{{Org: n.cert.Org}}}
+}
+
+// A draft is what is about to be said under one header.
+type draft struct {
+	n        *Node
+	issue    protocol.Header
+	scope    []byte
+	now      time.Time
+	parts    []part
+	size     int // of the last
+	receipts []Receipt
+	places   []int // which part each receipt is in
+	again    bool  // some of it may have been said already, before a crash
+	before   []Receipt
+}
+
+func (n *Node) newDraft(issue protocol.Header) *draft {
+	return &draft{n: n, issue: issue, scope: n.scope(issue), now: time.Now()}
+}
+
+func (d *draft) add(o stix.Object) {
+	if d.again {
+		if r, said := d.n.saidBefore(&o, d.issue.TLP); said {
+			d.before = append(d.before, r)
+			return
+		}
+	}
+	if len(d.parts) == 0 || len(d.parts[len(d.parts)-1].objects) >= protocol.MaxObjects || d.size+len(o.Raw) > softBody {
+		d.parts, d.size = append(d.parts, part{}), 0
+	}
+	last := &d.parts[len(d.parts)-1]
+	last.objects, last.parsed, d.size = append(last.objects, o.Raw), append(last.parsed, o), d.size+len(o.Raw)+64
+	d.receipts, d.places = append(d.receipts, Receipt{ID: o.ID, Claims: o.Claims}), append(d.places, len(d.parts)-1)
+}
+
+func (d *draft) publish(ctx context.Context) ([]Receipt, error) {
+	if len(d.parts) == 0 {
+		return d.before, nil
+	}
+	bulletins, err := d.n.author.publish(ctx, d.issue, d.parts)
+	if err != nil {
+		return nil, err
+	}
+	for i := range d.receipts {
+		d.receipts[i].Bulletin = bulletins[d.places[i]].ID()
+	}
+	return append(d.before, d.receipts...), nil
 }
 
 // issue says what bulletins a submission becomes, if it may be said at all.
@@ -105,22 +167,22 @@ func (n *Node) issue(s Submission) (protocol.Header, error) {
 // errErased keeps out what its author has had destroyed, whoever has kept a copy.
 var errErased = errors.New("it was erased here at its author's request")
 
-// finish turns a draft into the object to sign.
-func (n *Node) finish(d stix.Draft, scope []byte, now time.Time, label protocol.TLP) (stix.Object, error) {
+// finish makes the object to sign of what was written under a label.
+func (d *draft) finish(written stix.Draft, label protocol.TLP) (stix.Object, error) {
 	isTLP := func(id string) bool { _, is := protocol.MarkingTLP(id); return is }
-	if d.Object != nil {
-		foreign, err := stix.Parse(d.Object)
+	if written.Object != nil {
+		foreign, err := stix.Parse(written.Object)
 		if err != nil {
 			return stix.Object{}, err
 		}
 		if err := protocol.CheckMarkings(label, foreign.MarkingRefs); err != nil {
 			return stix.Object{}, err
 		}
-		if n.store.WasErased(foreign) {
+		if d.n.store.WasErased(foreign) {
 			return stix.Object{}, errErased
 		}
 	}
-	o, err := d.Finish(scope, now, isTLP)
+	o, err := written.Finish(d.scope, d.now, isTLP)
 	if err != nil {
 		return o, err
 	}
@@ -130,16 +192,21 @@ func (n *Node) finish(d stix.Draft, scope []byte, now time.Time, label protocol.
 	return o, nil
 }
 
-// scope is what the id of an object depends on besides its value: who says it,
-// where, under which label, to whom. The same value in the same scope is a new
-// version of the same object.
+// scope is what the id of an object depends on besides its value, see scopeOf.
 func (n *Node) scope(h protocol.Header) []byte {
+	return scopeOf(n.cert.Org, h.Community, h.TLP, h.Audience)
+}
+
+// scopeOf is what the ids of an organisation's objects depend on besides their
+// values: who says it, where, under which label, to whom. The same value in the
+// same scope is a new version of the same object.
+func scopeOf(org protocol.Org, community protocol.ID, label protocol.TLP, audience []protocol.Recipient) []byte {
 	sum := sha256.New()
 	sum.Write([]byte("tocsin object scope v1"))
-	sum.Write(n.cert.Org[:])
-	sum.Write(h.Community[:])
-	sum.Write([]byte{byte(h.TLP)})
-	for _, r := range h.Audience {
+	sum.Write(org[:])
+	sum.Write(community[:])
+	sum.Write([]byte{byte(label)})
+	for _, r := range audience {
 		sum.Write(r.Org[:])
 		sum.Write(r.Group[:])
 		sum.Write([]byte(r.Person)) // versions of a roster are one scope

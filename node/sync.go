@@ -124,6 +124,8 @@ func (n *Node) serveSync(s network.Stream) {
 		news, err := n.serveSession(c, first)
 		if news > 0 {
 			n.spread(c.peer)
+		} else {
+			n.gate.vain(c.peer, costSession+costByte*float64(c.got.bytes))
 		}
 		return err
 	})
@@ -191,14 +193,11 @@ func (n *Node) pull(c *conversation, mine, theirs []protocol.Summary) (news int,
 		held[s.Stream.ID()] = s
 	}
 	for _, kind := range []protocol.Kind{protocol.Statements, protocol.Objects} {
-		var turns []protocol.Want
+		var turns []turn
 		for _, s := range theirs {
 			id := s.Stream.ID()
-			if cert, known := o.Nodes[s.Stream.Node]; known && n.quota.shut(cert.Org, time.Now()) {
-				continue
-			}
 			if ranges := protocol.Missing(held[id], s, n.holds); s.Stream.Kind == kind && len(ranges) > 0 {
-				turns = append(turns, protocol.Want{Stream: id, Ranges: ranges})
+				turns = append(turns, turn{protocol.Want{Stream: id, Ranges: ranges}, s.Stream, o.Nodes[s.Stream.Node].Org})
 			}
 		}
 		got, err := n.pullHeaders(c, turns)
@@ -211,10 +210,20 @@ func (n *Node) pull(c *conversation, mine, theirs []protocol.Summary) (news int,
 	return news + got, err
 }
 
-func (n *Node) pullHeaders(c *conversation, turns []protocol.Want) (news int, err error) {
+// A turn is one slice of an author's stream to ask for.
+type turn struct {
+	want   protocol.Want
+	stream protocol.Stream
+	author protocol.Org // zero: not known yet
+}
+
+func (n *Node) pullHeaders(c *conversation, turns []turn) (news int, err error) {
 	for len(turns) > 0 {
-		want := turns[0]
+		t, want := turns[0], turns[0].want
 		turns = turns[1:]
+		if n.quota.shut(t.stream, t.author, time.Now()) {
+			continue // the rest another time: it is missed until then
+		}
 		if err := c.write(protocol.SyncFrame{Want: &want}); err != nil {
 			return news, err
 		}
@@ -229,7 +238,7 @@ func (n *Node) pullHeaders(c *conversation, turns []protocol.Want) (news int, er
 		if !shorter(rest, want.Ranges) {
 			return news, fmt.Errorf("%w sync: an answer that leaves as much as was wanted", protocol.ErrInvalid)
 		}
-		turns = append(turns, protocol.Want{Stream: want.Stream, Ranges: rest})
+		turns = append(turns, turn{protocol.Want{Stream: want.Stream, Ranges: rest}, t.stream, t.author})
 	}
 	return news, nil
 }
@@ -279,6 +288,7 @@ func (n *Node) take(c *conversation, most, mostBytes int) (news int, rest []prot
 		if b == nil {
 			continue
 		}
+		n.quota.pulled(&b.Header, time.Now())
 		batch, size = append(batch, arrival{bulletin: b, from: c.peer}), size+bytes
 		if len(batch) >= maxBatch || size > 2<<20 {
 			if err := flush(); err != nil {
@@ -373,14 +383,17 @@ func (n *Node) answer(c *conversation) error {
 // satisfy sends what was asked for, as far as the peer may have it now, and no
 // more headers than one turn is worth.
 func (n *Node) satisfy(c *conversation, w *protocol.Want) error {
+	headers, bytes := 0, 0
+	defer func() { n.serves(c.peer, bytes) }()
 	for _, id := range w.Bodies {
 		if f, size := n.release(id, c.peer, true); size > 0 {
+			bytes += size
+			n.handedBody(c, id)
 			if err := c.write(f); err != nil {
 				return err
 			}
 		}
 	}
-	headers, bytes := 0, 0
 	for i, r := range w.Ranges {
 		for b, err := range n.store.Headers(w.Stream, r) {
 			if err != nil {
@@ -416,5 +429,6 @@ func (n *Node) sendHeader(c *conversation, b *protocol.Bulletin) (bytes int, err
 	if size == 0 {
 		return 0, nil
 	}
+	c.handed(&b.Header, whole)
 	return size, c.write(f)
 }

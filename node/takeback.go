@@ -207,6 +207,9 @@ func (n *Node) takeBack(ctx context.Context, versions []storage.Version,
 		for _, v := range some { // the later date wins, and clocks of our nodes differ
 			issue.Issued = max(issue.Issued, v.Header.Issued+1)
 		}
+		if err := n.noteTakeBack(ctx, issue.Kind, some); err != nil {
+			return taken, err
+		}
 		said, err := n.author.publish(ctx, issue, parts)
 		if err != nil {
 			return taken, err

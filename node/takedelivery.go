@@ -39,7 +39,8 @@ func (n *Node) serveDeliver(s network.Stream) {
 
 // takeOffer signs for what is settled here, asks for the rest, and signs for that.
 func (n *Node) takeOffer(c *conversation, ids []protocol.ID) error {
-	want := &protocol.Wanted{}
+	want, taken := &protocol.Wanted{}, 0
+	defer func() { n.gate.vain(c.peer, costOffered*float64(len(ids)-taken)) }()
 	for i, r := range n.receiptsFor(ids, c.peer) {
 		if r == nil {
 			want.IDs = append(want.IDs, ids[i])
@@ -58,6 +59,8 @@ func (n *Node) takeOffer(c *conversation, ids []protocol.ID) error {
 		answer := protocol.DeliverFrame{Receipt: r}
 		if r == nil {
 			answer = protocol.DeliverFrame{Refused: cmp.Or(reasons[want.IDs[i]], "it was not sent")}
+		} else {
+			taken++
 		}
 		if err := c.writeDelivery(answer); err != nil {
 			return err

@@ -80,6 +80,7 @@ func (n *Node) ImportArchive(ctx context.Context, r io.Reader) (ArchiveReport, e
 		err = u.settle(ctx)
 	}
 	u.describe(a.Header())
+	n.noteUnpacked(ctx, a.Header(), &u.report)
 	if u.report.New > 0 {
 		n.log.Info("archive", "peer", u.report.From, "new", u.report.New)
 		n.syncAllSoon()

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/trust"
+	"github.com/tocsin-exchange/tocsin/trust/policy"
 )
 
 // Who says who would get something and who would not, each by the rule that
@@ -19,6 +21,14 @@ type Who struct {
 	Author    string       `json:"author"`
 	Peers     []WhoPeer    `json:"peers"`
 	Warnings  []string     `json:"warnings,omitempty"`
+	Share     *WhoShare    `json:"share,omitempty"` // of what we would say: what the share rules make of it
+}
+
+// A WhoShare is the ruling of the share rules.
+type WhoShare struct {
+	Do     policy.Action `json:"do"` // allow, hold, group or to
+	Rule   string        `json:"rule"`
+	Reason string        `json:"reason"`
 }
 
 // A WhoPeer is the verdict on one node.
@@ -41,8 +51,33 @@ func (n *Node) WhoOf(id protocol.ID) (Who, error) {
 }
 
 // WhoWould is Who for what our organisation would say: it fails as a submission
-// under the same label would.
+// under the same label would. The share rules are asked about the first draft,
+// or about one without values where there is none; what they hold is shown as
+// it would go out once it is accepted.
 func (n *Node) WhoWould(s Submission) (Who, error) {
+	p := n.rules.Load().Policy
+	if len(p.Shares) == 0 {
+		return n.whoUnder(s)
+	}
+	d := stix.Draft{}
+	if len(s.Drafts) > 0 {
+		d = s.Drafts[0]
+	}
+	r := p.Share(n.sharing(&s, d, max(1, len(s.Drafts))))
+	if r.Do == policy.Refuse {
+		return Who{}, fmt.Errorf("%w: %s (%s%s)", ErrRefused, r.Reason, ruledOut, r.Rule)
+	}
+	routed, err := n.route(s, r)
+	if err != nil {
+		return Who{}, err
+	}
+	w, err := n.whoUnder(routed)
+	w.Share = &WhoShare{r.Do, r.Rule, r.Reason}
+	return w, err
+}
+
+// whoUnder is Who for one label and audience, whatever the share rules say.
+func (n *Node) whoUnder(s Submission) (Who, error) {
 	h, err := n.issue(s)
 	if err != nil {
 		return Who{}, err
@@ -109,7 +144,7 @@ func (n *Node) Reaches(org protocol.Org) []Reach {
 		roads = append(roads, Submission{TLP: label, Audience: []protocol.Recipient{{Org: org}}})
 	}
 	for _, road := range roads {
-		w, err := n.WhoWould(road)
+		w, err := n.whoUnder(road)
 		if err != nil {
 			continue // not a road of ours
 		}

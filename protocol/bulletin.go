@@ -109,14 +109,32 @@ func Open(b []byte) (*Bulletin, error) {
 // Peek returns the id a wire form claims to have and whether it carries a
 // body, without verifying anything: for passing over what is held already.
 func Peek(b []byte) (id ID, body bool, err error) {
-	var w wire
+	w, err := peek(b)
+	return sha256.Sum256(w.Header), w.Body != nil, err
+}
+
+// PeekAuthor returns the organisation whose word a wire form claims to be,
+// without verifying anything: for passing over what its author may not say now.
+func PeekAuthor(b []byte) (Org, error) {
+	w, err := peek(b)
+	if err != nil {
+		return Org{}, err
+	}
+	var h Header
+	if err := decode(w.Header, MaxHeader, "header", &h); err != nil {
+		return Org{}, err
+	}
+	return h.Org(), nil
+}
+
+func peek(b []byte) (w wire, err error) {
 	if len(b) > MaxWire {
-		return id, false, fmt.Errorf("%w bulletin: %d bytes, at most %d are allowed", ErrInvalid, len(b), MaxWire)
+		return w, fmt.Errorf("%w bulletin: %d bytes, at most %d are allowed", ErrInvalid, len(b), MaxWire)
 	}
 	if err := decMode.Unmarshal(b, &w); err != nil {
-		return id, false, fmt.Errorf("%w bulletin: %v", ErrInvalid, err)
+		return w, fmt.Errorf("%w bulletin: %v", ErrInvalid, err)
 	}
-	return sha256.Sum256(w.Header), w.Body != nil, nil
+	return w, nil
 }
 
 // OpenHeader verifies a header and its signature. It keeps header.

@@ -26,6 +26,11 @@ func FuzzOpen(f *testing.F) {
 		if !bytes.Equal(got.Wire(), b) {
 			t.Fatal("encodes to other bytes")
 		}
+		id, body, err := Peek(b)
+		org, err2 := PeekAuthor(b)
+		if err != nil || err2 != nil || id != got.ID() || body != got.HasBody() || org != got.Header.Org() {
+			t.Fatal("another bulletin at first sight")
+		}
 	})
 }
 

@@ -33,6 +33,7 @@
 //	t | name16 | key         -> a row of a small local table                truth
 //	t | "erased" | "key"     -> the key of the rows below                   truth
 //	t | "erased" | hash16    -> nothing: what has this hash was erased      truth
+//	t | "purging" | key      -> nothing: rows under this key are being destroyed ([Table.Purge])
 //	m | "store"              -> store id; secret, generation and version of the index
 //	m | "counts"             -> commits, headers and rows there ought to be, with every commit
 //	m | "dirty"              -> 1: unfinished writes or drops to clear up at the next start

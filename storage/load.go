@@ -91,6 +91,7 @@ func (s *Store) load(accept bool) error {
 	if err := s.loadTables(accept); err != nil {
 		return err
 	}
+	s.leaveOut()
 	damaged, err := s.loadHeaders(s.cat)
 	if err != nil {
 		return err
@@ -124,6 +125,9 @@ func (s *Store) load(accept bool) error {
 		s.position.Store(max(s.position.Load(), arrival(b.erasure, int(b.count)-1)))
 	}
 	s.unsure = len(damaged) > 0
+	if err := s.finishPurge(); err != nil {
+		return err
+	}
 	return s.clearUp()
 }
 

@@ -19,6 +19,12 @@ import (
 // goes on may be in it or not.
 func (s *Store) Standing(q Query, types func(stix.Type) bool) iter.Seq2[Stood, error] {
 	return func(yield func(Stood, error) bool) {
+		reads, err := s.begin() // what is closed may have all of it in memory still
+		if err != nil {
+			yield(Stood{}, err)
+			return
+		}
+		s.end(reads) // a walk is long: erasures need not wait for it
 		w := standing{s: s, q: q, types: types, yield: yield}
 		w.q.Now = q.now()
 		for after, end := uint64(0), s.Position(); after < end; {

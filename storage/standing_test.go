@@ -115,6 +115,58 @@ func TestStandingByType(t *testing.T) {
 	}
 }
 
+// TestWhoElseSpeaks is a table of what is held of 203.0.113.7, and what is told of
+// its first claim: whether it is alone, whether somebody remarked on it, what its
+// id means, and how many speak of the value.
+func TestWhoElseSpeaks(t *testing.T) {
+	const value, id = "203.0.113.7", "indicator--00000000-0000-4000-8000-000000000001"
+	o, err := stix.Detect(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bank, hospital := newAuthor("bank"), newAuthor("hospital")
+	sighting := stix.Sighting{ID: "sighting--00000000-0000-4000-8000-000000000002", Of: id, Confidence: -1, Created: start, Modified: start}.AppendJSON(nil)
+	for _, row := range []struct {
+		name            string
+		others          []*protocol.Bulletin
+		alone, remarked bool
+		speakers        int
+	}{
+		{"nothing else", nil, true, false, 1},
+		{"another value", []*protocol.Bulletin{hospital.issue(t, green(0), indicator(t, "203.0.113.8"))}, true, false, 1},
+		{"its newer version", []*protocol.Bulletin{bank.issue(t, green(time.Minute), indicator(t, value))}, true, false, 1},
+		{"another organisation", []*protocol.Bulletin{hospital.issue(t, green(0), indicator(t, value))}, false, false, 2},
+		{"one that took it back", []*protocol.Bulletin{hospital.issue(t, green(0), revoked(indicator(t, value)))}, false, false, 2},
+		{"a sighting", []*protocol.Bulletin{hospital.issue(t, green(0), sighting)}, true, true, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := openTest(t, t.TempDir())
+			for _, b := range append([]*protocol.Bulletin{newAuthor("bank").issue(t, green(0), indicator(t, value))}, row.others...) {
+				keep(t, s, whole(b))
+			}
+			q := Query{Now: start}
+			for c, err := range s.Standing(q, func(t stix.Type) bool { return t == stix.IPv4Addr }) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.Org == bank.issuer() && c.Observable == o && (c.Alone != row.alone || s.Remarked(&c.Claim, id) != row.remarked) {
+					t.Errorf("alone %v, remarked %v", c.Alone, s.Remarked(&c.Claim, id))
+				}
+				if meant, err := s.Meant(c.Object.ID, q); err != nil || !slices.Contains(meant, c.Observable) {
+					t.Errorf("%s means %v, %v", c.Object.ID, meant, err)
+				}
+			}
+			if orgs, err := s.Speakers(o, q); err != nil || len(orgs) != row.speakers {
+				t.Errorf("%d speak, %v", len(orgs), err)
+			}
+			none := Query{Now: start, Visible: func(*protocol.Header) bool { return false }}
+			if orgs, err := s.Speakers(o, none); err != nil || len(orgs) > 0 {
+				t.Errorf("to those who see nothing %d speak, %v", len(orgs), err)
+			}
+		})
+	}
+}
+
 // TestStandingTellsOfDamage: what cannot be read is an error, not an absence,
 // and the rest is still told.
 func TestStandingTellsOfDamage(t *testing.T) {

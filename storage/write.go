@@ -275,6 +275,7 @@ func (s *Store) apply(group []*job) {
 			j.ref = s.cat.addHeader(j.number, j.record)
 		case !j.still:
 			s.cat.setState(j.ref, j.record.state)
+			s.records.Remove(s.cat.bulletins[j.ref].recordKey()) // it may have been in this state before, for another reason
 		}
 		if j.enters {
 			s.cat.enlist(j.ref, &j.record.bulletin.Header)

@@ -112,7 +112,7 @@ func TestNoDaemon(t *testing.T) {
 	}
 	for _, args := range []string{
 		"status", "doctor", "community list", "community create c", "invite", "join x", "peer list", "peer add x", "peer show x", "peer name x y",
-		"peer block x", "peer release x", "peer remove x", "submit --tlp green evil.example", "import --tlp green " + file, "lookup evil.example",
+		"peer block x", "peer release x", "peer remove x", "peer trust x 10", "policy reload", "submit --tlp green evil.example", "import --tlp green " + file, "lookup evil.example",
 		"search", "watch", "token create --role reader", "token list", "token delete x", "key revoke x",
 	} {
 		code, stdout, stderr := play(t, env{}, append(strings.Fields(args), "--dir", string(dir))...)

@@ -15,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api"
 	"github.com/tocsin-exchange/tocsin/node/api/intake"
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage/journal"
 )
 
 var (
@@ -63,6 +65,24 @@ func TestKilledDaemon(t *testing.T) {
 	bank.answers(said, "bank")
 	hospital.answers(said, "bank")
 	sameLogs(t, bank, hospital)
+	bank.recorded(len(said))
+}
+
+// recorded checks that the audit journal is whole after all that happened to it,
+// and has every submission that was acknowledged, a value each.
+func (p *process) recorded(values int) {
+	p.t.Helper()
+	p.must("audit", "verify", string(p.dir))
+	submitted := int64(0)
+	for r, err := range journal.List(p.dir.audit(), journal.Query{Acts: []journal.Act{node.ActSubmit}}) {
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		submitted += r.Count
+	}
+	if submitted < int64(values) {
+		p.t.Errorf("%d values acknowledged, %d on record", values, submitted)
+	}
 }
 
 // harnessDice returns what a test draws from. One that fails says how to run

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api"
+	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
 )
 
@@ -37,6 +38,9 @@ type daemon struct {
 	lock   *os.File
 	store  *storage.Store
 	node   *node.Node
+	rules  *rulebook
+	audit  *recorder
+	ended  error                         // why it stops, if that is a fault
 	http   net.Addr                      // nil: none
 	failed chan error                    // a door that broke
 	undo   []func(context.Context) error // what stop does, last first
@@ -51,7 +55,10 @@ func startDaemon(ctx context.Context, dir directory, c config, k keys, small boo
 		d.takeLock,
 		func() error { return dir.readySealKey(&k, c.suite()) },
 		func() error { return d.openStore(storage.Options{Key: k.store, Small: small, Log: log}) },
+		d.openJournal,
 		func() error { return d.startNode(ctx, c, k) },
+		d.noteLife,
+		d.watchJournal,
 		d.startSweeper,
 		func() error { return d.openDoors(ctx, c) },
 	}
@@ -105,16 +112,33 @@ func (d *daemon) startNode(ctx context.Context, c config, k keys) error {
 	if err != nil {
 		return errors.Join(err, h.Close())
 	}
-	d.node = n
+	d.node, d.rules.enforce, d.rules.note, d.rules.refusal = n, n.SetRules, n.NoteRules, n.NoteRefusedRules
 	d.later(func(context.Context) error { return n.Close() })
 	return d.dir.entered()
 }
 
 func (d *daemon) newNode(ctx context.Context, c config, k keys, h host.Host, gate *node.Gate) (*node.Node, error) {
+	book, rules, err := openRulebook(d.dir, d.log)
+	if err != nil {
+		return nil, err
+	}
+	d.rules = book
 	return node.Start(ctx, node.Config{
 		Host: h, Gate: gate, Key: k.node, Org: k.org, Certificate: k.cert, Name: c.Org,
-		Store: d.store, Log: d.log, Connections: c.Connections, Keep: d.dir.keepCert, Entry: k.entry, Seal: k.seal,
+		Store: d.store, Log: d.log, Connections: c.Connections, Keep: d.dir.keepCert, Entry: k.entry, Seal: k.seal, Rules: rules,
+		Audit: d.audit.Append, AuditSync: d.audit.AppendSync,
 	})
+}
+
+// watchRules keeps what is written to the files of the policy in force.
+func (d *daemon) watchRules(hangup <-chan os.Signal) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.rules.watch(ctx, hangup)
+	}()
+	d.later(func(context.Context) error { cancel(); <-done; return nil })
 }
 
 // startSweeper drops what has expired, now and then.
@@ -145,12 +169,28 @@ func (d *daemon) sweep(ctx context.Context, now time.Time) {
 	} else if dropped > 0 {
 		d.log.Info("swept expired bulletins", "dropped", dropped)
 	}
+	d.prune(ctx, now)
+}
+
+// prune drops what the policy keeps no longer.
+func (d *daemon) prune(ctx context.Context, now time.Time) {
+	rules, _ := d.node.Rules()
+	for {
+		dropped, err := d.store.Prune(ctx, func(label protocol.TLP) time.Time { return rules.Policy.Retention.Before(label, now) })
+		if err != nil && ctx.Err() == nil {
+			d.log.Warn("retention", "err", err)
+		}
+		if err != nil || dropped == 0 {
+			return
+		}
+		d.log.Info("pruned bulletins older than the policy keeps them", "dropped", dropped)
+	}
 }
 
 // openDoors serves the API on the directory's socket and, where configured, on
 // TCP.
 func (d *daemon) openDoors(ctx context.Context, c config) error {
-	door := api.New(api.Config{Node: d.node, Hosts: c.Hosts, Log: d.log})
+	door := api.New(api.Config{Node: d.node, Hosts: c.Hosts, Log: d.log, Policy: d.rules.files(), Audit: d.audit.door()})
 	local, err := d.dir.listen()
 	if err != nil {
 		return err
@@ -177,8 +217,8 @@ func (d *daemon) serve(l net.Listener, h http.Handler, secure *tls.Config) {
 	ctx, cancel := context.WithCancel(context.Background()) // of every request; ends those that never end by themselves
 	server := &http.Server{
 		Handler: h, TLSConfig: secure, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: api.WithPeer,
+		ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 	}
 	d.wg.Go(func() {
 		err := error(nil)

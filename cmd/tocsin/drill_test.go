@@ -55,11 +55,14 @@ type drill struct {
 	disks map[string]string    // copied with copy ORG
 	files map[string]string    // written with NAME:
 	homes map[string]directory // of those who use key files
+	books map[string]*rulebook // of those who have a policy
 }
 
 // playDrill returns the drill with the output it had.
 func playDrill(t *testing.T, script string) string {
-	d := &drill{t: t, fed: nodetest.New(t, script), words: map[string]string{}, disks: map[string]string{}, files: map[string]string{}, homes: map[string]directory{}}
+	d := &drill{t: t, words: map[string]string{}, disks: map[string]string{}, files: map[string]string{}, homes: map[string]directory{}, books: map[string]*rulebook{}}
+	d.fed = nodetest.New(t, script, d.rules)
+	d.fed.Doors(d.door)
 	var file string
 	for line := range strings.Lines(script) {
 		line = strings.TrimSuffix(line, "\n")
@@ -68,14 +71,16 @@ func playDrill(t *testing.T, script string) string {
 			d.print(line)
 			continue
 		}
+		d.save(file)
 		file = ""
 		if name, ok := strings.CutSuffix(line, ":"); ok && !strings.ContainsAny(name, " $#") {
-			file = name
+			file, d.files[name] = name, ""
 			d.print(line)
 			continue
 		}
 		d.line(line)
 	}
+	d.save(file)
 	return d.out.String()
 }
 
@@ -193,7 +198,7 @@ func (d *drill) home(org string) directory {
 // directory.
 func (d *drill) getenv(org, token string, args []string) func(string) string {
 	vars := map[string]string{"TOCSIN_TOKEN": token}
-	if len(args) > 0 && slices.Contains([]string{"certify", "init", "key"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"certify", "init", "key", "policy"}, args[0]) {
 		vars["TOCSIN_DIR"] = string(d.home(org))
 	}
 	return func(name string) string { return vars[name] }
@@ -216,6 +221,7 @@ func (d *drill) steady(text string) string {
 	}
 	text = kept.ReplaceAllString(longID.ReplaceAllString(text, "ID"), "${1}TIME")
 	text = bearer.ReplaceAllString(took.ReplaceAllString(text, "$1 TIME"), "TOKEN")
+	text = steadyAudit(text)
 	return fingerprint.ReplaceAllString(peerID.ReplaceAllString(text, "NODE"), "FINGERPRINT")
 }
 

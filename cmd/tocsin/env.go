@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/term"
 
@@ -20,6 +22,7 @@ type env struct {
 	dial           func(dir string) *api.Client       // reaches the daemon of a directory; nil: its socket
 	terminal       bool                               // somebody watches stderr: progress may be drawn
 	prompt         func(label string) ([]byte, error) // asks for a secret; nil: nobody can be asked
+	hangup         func() (<-chan os.Signal, func())  // signals to read the policy again, until stopped; nil: none come
 	unhoused       bool                               // dial was given: no directory is needed to reach a daemon
 }
 
@@ -27,12 +30,19 @@ type env struct {
 func realEnv() env {
 	e := env{
 		args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
-		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		terminal: term.IsTerminal(int(os.Stderr.Fd())), hangup: hangups,
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) && e.terminal {
 		e.prompt = promptTerminal
 	}
 	return e
+}
+
+// hangups takes HUP signals, which else end the process.
+func hangups() (<-chan os.Signal, func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
 }
 
 // promptTerminal asks without showing what is typed.
@@ -46,6 +56,9 @@ func promptTerminal(label string) ([]byte, error) {
 func (e env) withDefaults() env {
 	if e.getenv == nil {
 		e.getenv = func(string) string { return "" }
+	}
+	if e.hangup == nil {
+		e.hangup = func() (<-chan os.Signal, func()) { return nil, func() {} }
 	}
 	e.unhoused = e.dial != nil
 	if !e.unhoused {

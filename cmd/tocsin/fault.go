@@ -86,9 +86,25 @@ func report(w io.Writer, command string, err error) {
 	}
 	text, hint := explain(err)
 	fmt.Fprintf(w, "%s: %s\n", what, clean(text))
+	for _, f := range moreFaults(err) {
+		fmt.Fprintln(w, clean(f.String()))
+	}
 	if hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", clean(hint))
 	}
+}
+
+// moreFaults is what else is wrong with a policy that was refused, the first
+// fault being the error's own words.
+func moreFaults(err error) api.PolicyFaults {
+	var faults api.PolicyFaults
+	var problem *api.Problem
+	if errors.As(err, &problem) {
+		faults = problem.Faults
+	} else if !errors.As(err, &faults) {
+		return nil
+	}
+	return faults[min(1, len(faults)):]
 }
 
 // explain returns an error in words, and what to do about it.

@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tocsin-exchange/tocsin/node/api"
 	"github.com/tocsin-exchange/tocsin/node/api/feed"
+	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 const feedHelp = `Prints a list for a firewall, a proxy or a resolver: one canonical value a line,
@@ -21,30 +24,156 @@ sorted, each once, and nothing else.
   url      URLs
   hash     of files                  md5, sha1, sha256, sha512
 
-A value is in the list as long as any organisation's claim on it stands. Revoked,
-expired and erased ones are gone at once. Never in a list: TLP:RED, exercises,
-what is marked PAP:AMBER or PAP:RED, and what is for special use, such as
-10.0.0.0/8. An empty list is in order: exit code 0.
+A list is of one tier; without --tier it is the one that the policy names.
 
-The same lists are at /feeds/NAME for tools that fetch them themselves; these
-answer 304 to an If-None-Match with the ETag of the copy the tool has.`
+  observe  a claim on it stands: to look at and to search for
+  alert    believed enough to raise an alarm when it is met
+  block    believed enough to act on, and an anchor or two organisations say so
+
+Revoked, expired and erased values are gone at once. Never in a list: what nothing
+may ever act on (see never-block in the policy), TLP:RED, exercises, and what is
+marked PAP:AMBER or PAP:RED. An empty list is in order: exit code 0.
+
+A list has at most as many lines as feeds.lines in the policy says; the strongest
+are kept, and how many are left out is said on stderr. A list to alert on or to
+block that would gain or lose much of itself within minutes stands still for a
+while instead (feeds.change), which is said too; then look who says so, and
+` + "`tocsin feed release NAME`" + ` to have it change now.
+
+The same lists are at /feeds/NAME?tier=TIER for tools that fetch them themselves;
+these answer 304 to an If-None-Match with the ETag of the copy the tool has.`
+
+const feedListHelp = `Prints a line for every list of a tier:
+
+  NAME TIER lines:N [left-out:N] [held-until:TIME]
+
+and then one for every list, of any tier, that stands still because too much of it
+would have changed at once, with how many lines wait to come and to go and who
+said most of them:
+
+  alarm NAME TIER since:TIME until:TIME come:N gone:N lines:N [by:ORG,ORG]`
+
+const feedReleaseHelp = `Lets a list that stands still be at once what it should be by now. Look first whose
+word that is: ` + "`tocsin feed list`" + ` names who said most of what waits. Exit code 3 where
+the list does not stand still. It takes a reviewer or an operator.`
 
 func (c *cli) feedCommand() *cobra.Command {
+	var tier string
 	cmd := &cobra.Command{Use: "feed NAME", Short: "Print a plain list of values", Long: feedHelp, Args: exactArgs("NAME"),
-		ValidArgs: feed.Names(), Example: "  tocsin feed ip > /etc/firewall/block.list"}
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.feed(cmd.Context(), args[0]) }
+		ValidArgs: feed.Names(), Example: "  tocsin feed ip --tier block > /etc/firewall/block.list"}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.feed(cmd.Context(), args[0], tier) }
+	tierFlag(cmd, &tier)
+	cmd.AddCommand(c.feedListCommand(), c.feedReleaseCommand())
 	return c.answers(cmd)
 }
 
-func (c *cli) feed(ctx context.Context, name string) error {
+func tierFlag(cmd *cobra.Command, tier *string) {
+	cmd.Flags().StringVar(tier, "tier", "", "observe, alert or block (default: the policy's)")
+}
+
+func (c *cli) feedListCommand() *cobra.Command {
+	var tier string
+	cmd := &cobra.Command{Use: "list", Short: "Print which lists there are, and which stand still", Long: feedListHelp, Args: noArgs}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.listFeeds(cmd.Context(), tier) }
+	tierFlag(cmd, &tier)
+	return c.answers(cmd)
+}
+
+func (c *cli) feedReleaseCommand() *cobra.Command {
+	var tier string
+	cmd := &cobra.Command{Use: "release NAME", Short: "Let a list that stands still change now", Long: feedReleaseHelp, Args: exactArgs("NAME"), ValidArgs: feed.Names()}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkFeed(args[0], tier); err != nil {
+			return err
+		}
+		return c.ask(func(client *api.Client) error {
+			if err := client.ReleaseFeed(cmd.Context(), args[0], tier); err != nil {
+				return err
+			}
+			return c.print(struct {
+				Released string `json:"released"`
+			}{args[0]}, "released %s", args[0])
+		})
+	}
+	tierFlag(cmd, &tier)
+	return c.answers(cmd)
+}
+
+// checkFeed refuses what no node has.
+func checkFeed(name, tier string) error {
 	if !slices.Contains(feed.Names(), name) {
 		return hinted(usagef("unknown feed %q", name), "one of %s", strings.Join(feed.Names(), ", "))
 	}
+	if _, err := score.ParseTier(tier); tier != "" && err != nil {
+		return usagef("--tier: %v", err)
+	}
+	return nil
+}
+
+func (c *cli) feed(ctx context.Context, name, tier string) error {
+	if err := checkFeed(name, tier); err != nil {
+		return err
+	}
 	return c.ask(func(client *api.Client) error {
 		out := bufio.NewWriter(c.stdout)
-		err := client.Feed(ctx, name, func(value string) error { return c.feedLine(out, name, value) })
-		return errors.Join(err, out.Flush())
+		head, err := client.Feed(ctx, name, tier, func(value string) error { return c.feedLine(out, name, value) })
+		if err = errors.Join(err, out.Flush()); err != nil {
+			return err
+		}
+		if head.LeftOut > 0 {
+			fmt.Fprintf(c.stderr, "tocsin: feed %s: %d weaker values are left out, see feeds.lines in the policy\n", name, head.LeftOut)
+		}
+		if !head.Held.IsZero() {
+			fmt.Fprintf(c.stderr, "tocsin: feed %s: it stands still until %s, see `tocsin feed list`\n", name, head.Held.UTC().Format(time.RFC3339))
+		}
+		return nil
 	})
+}
+
+func (c *cli) listFeeds(ctx context.Context, tier string) error {
+	if err := checkFeed(feed.Names()[0], tier); err != nil {
+		return err
+	}
+	return c.ask(func(client *api.Client) error {
+		a, err := client.Feeds(ctx, tier)
+		if err != nil {
+			return err
+		}
+		for _, f := range a.Feeds {
+			if err := c.print(f, "%s", feedStateLine(&f)); err != nil {
+				return err
+			}
+		}
+		for _, alarm := range a.Alarms {
+			if err := c.print(alarm, "alarm %s", feedAlarmLine(&alarm)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func feedStateLine(f *api.FeedState) string {
+	if f.Problem != "" {
+		return fmt.Sprintf("%s %s problem:%q", f.Feed, f.Tier, f.Problem)
+	}
+	line := fmt.Sprintf("%s %s lines:%d", f.Feed, f.Tier, f.Lines)
+	if f.LeftOut > 0 {
+		line += fmt.Sprintf(" left-out:%d", f.LeftOut)
+	}
+	if f.Held != nil {
+		line += " held-until:" + f.Held.UTC().Format(time.RFC3339)
+	}
+	return line
+}
+
+func feedAlarmLine(a *api.FeedAlarm) string {
+	line := fmt.Sprintf("%s %s since:%s until:%s come:%d gone:%d lines:%d", a.Feed, a.Tier,
+		a.Since.UTC().Format(time.RFC3339), a.Until.UTC().Format(time.RFC3339), a.Come, a.Gone, a.Lines)
+	if len(a.Orgs) > 0 {
+		line += " by:" + strings.Join(a.Orgs, ",")
+	}
+	return line
 }
 
 // feedLine prints a value as it is in the list, or for programs.

@@ -10,7 +10,9 @@ import (
 func TestFeedUsage(t *testing.T) {
 	dir := newDirectory(t, nil)
 	for args, want := range map[string]string{
-		"feed": "NAME is missing", "feed ip domain": `unexpected "domain"`, "feed nonsense": `unknown feed "nonsense"`, "feed ip --tier block": "unknown flag: --tier",
+		"feed": "NAME is missing", "feed ip domain": `unexpected "domain"`, "feed nonsense": `unknown feed "nonsense"`, "feed ip --tier all": `not a tier: "all"`,
+		"feed release": "NAME is missing", "feed release nonsense": `unknown feed "nonsense"`, "feed release ip --tier none": `not a tier: "none"`, "feed list ip": `unexpected "ip"`,
+		"feed list --tier none": `not a tier: "none"`,
 	} {
 		code, stdout, stderr := play(t, env{}, append(strings.Fields(args), "--dir", string(dir))...)
 		if code != exitUsage || stdout != "" || !strings.Contains(stderr, want) {

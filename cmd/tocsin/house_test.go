@@ -20,8 +20,10 @@ const module = "github.com/tocsin-exchange/tocsin/"
 var staircase = [][]string{
 	{"protocol/stix"},
 	{"protocol"},
-	{"trust"},
-	{"storage"},
+	{"trust", "trust/floor"},
+	{"trust/score"},
+	{"trust/policy"},
+	{"storage", "storage/journal"},
 	{"node", "node/api/intake", "node/api/feed"},
 	{"node/api"},
 	{"node/nodetest"},

@@ -43,7 +43,9 @@
 //	store.key    where a passphrase was set: what the store is encrypted with
 //	entry.toml   until the first start: what init --certificate was given
 //	node.key.old until the next start: the key that key rotate replaced
+//	policy.toml  the operator's rules; optional, as is what it names beside it
 //	store/       the memory of the node
+//	audit/       the journal of what was done, by whom
 //	tocsin.sock  the daemon's door for this command
 //	lock         held by the one daemon (or `store rebuild`) at work here
 //

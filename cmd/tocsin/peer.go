@@ -25,9 +25,27 @@ STATE is connected, away or blocked; fields that do not apply are left out. An
 organisation that broke its own log has quarantined:"why, and what to do": what
 it says does not count here, whatever its STATE.`
 
-const peerShowHelp = `Prints what is known of an organisation as key: value lines, once for each of its
-nodes: org, state, confirmed, fingerprint, key, node, communities, introduced-by,
-addr, problem, quarantined.`
+const peerShowHelp = `Prints what is known of an organisation as key: value lines: org, confirmed,
+fingerprint, key, communities, introduced-by, client, quarantined, and
+
+  standing: chosen        or own, anchor, stranger (nobody here decided on it)
+  trust: 80: chosen at level 80, 0.0 confirmed, 0.0 false positives, at most 100; ...
+  trust in url: 20: ...   only where it differs, by observable type
+  came-in-by: lab introduced-by:bank one-voice-with:12
+
+Trust is how far it is believed, 0 to 100: the level that you gave, moved by what
+became of its word. What gives the level is said last: a key of the policy, or
+peer-trust. Strangers who came in by the same door speak with one voice.
+
+Then for each of its nodes: node, state, addr, problem. --json has trust in every
+type, and its parts.`
+
+const peerTrustHelp = `Says how far an organisation is believed, before outcomes move it: a number from 0 to
+100, or anchor, whose word alone may block. default takes that back. It must be
+called by a name that was confirmed here. What policy.toml says at trust.org stands
+above, and is changed there. Trust never widens what is sent to anybody.
+
+Prints: trusted ORG LEVEL.`
 
 const peerReleaseHelp = `Undoes a block. What the organisation said meanwhile is asked for again.
 
@@ -44,8 +62,8 @@ must say so, each with this command.
 Prints: removed ORG, or: requested ORG, while founders are missing.`
 
 func (c *cli) peerCommand() *cobra.Command {
-	cmd := group("peer", "Other organisations: list, name, block, remove",
-		c.peerAddCommand(), c.peerListCommand(), c.peerShowCommand(), c.peerNameCommand(),
+	cmd := group("peer", "Other organisations: list, name, trust, block, remove",
+		c.peerAddCommand(), c.peerListCommand(), c.peerShowCommand(), c.peerNameCommand(), c.peerTrustCommand(),
 		c.peerBlockCommand(), c.peerReleaseCommand(), c.peerRemoveCommand(), c.peerClientCommand())
 	cmd.Long = peerHelp
 	return cmd
@@ -84,6 +102,26 @@ func (c *cli) peerNameCommand() *cobra.Command {
 	return c.change(cmd, "named", func(ctx context.Context, client *api.Client, args []string) error {
 		return client.NamePeer(ctx, args[0], args[1])
 	})
+}
+
+func (c *cli) peerTrustCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "trust ORG N|anchor|default", Short: "Say how far an organisation is believed", Args: exactArgs("ORG", "N, anchor or default"), Long: peerTrustHelp}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.ask(func(client *api.Client) error {
+			if err := client.TrustPeer(cmd.Context(), args[0], args[1]); err != nil {
+				return err
+			}
+			return c.print(peerTrusted{"trusted", args[0], args[1]}, "trusted %s %s", field(args[0]), field(args[1]))
+		})
+	}
+	return c.answers(cmd)
+}
+
+// peerTrusted is what peer trust prints, as JSON.
+type peerTrusted struct {
+	Done  string `json:"done"`
+	Org   string `json:"org"`
+	Trust string `json:"trust"`
 }
 
 func (c *cli) peerBlockCommand() *cobra.Command {
@@ -178,51 +216,68 @@ func (c *cli) peerShowCommand() *cobra.Command {
 }
 
 func (c *cli) showPeer(ctx context.Context, client *api.Client, org string) error {
-	peers, err := client.Peers(ctx)
+	answer, err := client.Peer(ctx, org)
 	if err != nil {
 		return err
 	}
-	found := false
-	for _, p := range peers {
-		if !strings.EqualFold(p.Name, org) && p.Org.String() != org && p.Fingerprint != org {
-			continue
-		}
-		found = true
-		if err := c.print(p, "%s", peerDetails(p)); err != nil {
-			return err
-		}
-	}
-	if !found {
-		return hinted(notFoundf("no organisation called %q is known", org), "see `tocsin peer list`")
-	}
-	return nil
+	return c.print(answer, "%s", strings.Join(append(standingLines(answer), nodeLines(answer.Nodes)...), "\n"))
 }
 
-func peerDetails(p node.Peer) string {
+// standingLines says who an organisation is, and how far it is believed.
+func standingLines(a api.PeerAnswer) []string {
 	confirmed := "no: compare fingerprints, then `tocsin peer name`"
-	if p.Confirmed {
+	if a.Confirmed {
 		confirmed = "yes"
 	}
-	lines := []string{
-		"org: " + clean(p.Name), "state: " + peerState(p), "confirmed: " + confirmed,
-		"fingerprint: " + p.Fingerprint, "key: " + p.Org.String(), "node: " + node.PeerID(p.Node).String(),
-	}
+	lines := []string{"org: " + clean(a.Org), "confirmed: " + confirmed, "fingerprint: " + a.Fingerprint, "key: " + a.OrgKey.String()}
 	for _, row := range []struct {
 		key  string
 		list []string
-	}{{"communities", p.Communities}, {"introduced-by", p.IntroducedBy}} {
+	}{{"communities", a.Communities}, {"introduced-by", a.IntroducedBy}} {
 		if len(row.list) > 0 {
 			lines = append(lines, fmt.Sprintf("%s: %s", row.key, fields(row.list)))
 		}
 	}
-	for _, a := range p.Addrs {
-		lines = append(lines, "addr: "+clean(a))
+	if a.Client {
+		lines = append(lines, "client: yes")
 	}
-	if p.Problem != "" {
-		lines = append(lines, "problem: "+clean(p.Problem))
+	if a.Quarantined != "" {
+		lines = append(lines, "quarantined: "+clean(a.Quarantined))
 	}
-	if p.Quarantined != "" {
-		lines = append(lines, "quarantined: "+clean(p.Quarantined))
+	lines = append(lines, "standing: "+a.Standing, "trust: "+trustText(a.Trust))
+	for _, t := range a.Types {
+		if t.Trust != a.Trust {
+			lines = append(lines, fmt.Sprintf("trust in %s: %s", t.Type, trustText(t.Trust)))
+		}
 	}
-	return strings.Join(lines, "\n")
+	for _, e := range a.Entrances {
+		lines = append(lines, "came-in-by: "+entranceText(e))
+	}
+	return lines
+}
+
+// trustText is a number, how it came about, and what says so.
+func trustText(t api.Trust) string { return t.Explained + "; said by " + clean(t.Source) }
+
+// entranceText is by whom a stranger came in, and with how many it shares that.
+func entranceText(e api.Entrance) string {
+	text := "the founders of " + field(e.Founders)
+	if e.Org != "" {
+		text = field(e.Org) + " introduced-by:" + fields(e.IntroducedBy)
+	}
+	return fmt.Sprintf("%s one-voice-with:%d", text, e.Others)
+}
+
+// nodeLines lists the nodes of an organisation.
+func nodeLines(nodes []node.Peer) (lines []string) {
+	for _, p := range nodes {
+		lines = append(lines, "node: "+node.PeerID(p.Node).String(), "state: "+peerState(p))
+		for _, a := range p.Addrs {
+			lines = append(lines, "addr: "+clean(a))
+		}
+		if p.Problem != "" {
+			lines = append(lines, "problem: "+clean(p.Problem))
+		}
+	}
+	return lines
 }

@@ -64,9 +64,10 @@ func (c *cli) root() *cobra.Command {
 		c.initCommand(), c.runCommand(), c.demoCommand(),
 		c.statusCommand(), c.idCommand(), c.doctorCommand(),
 		c.communityCommand(), c.inviteCommand(), c.joinCommand(), c.peerCommand(),
-		c.submitCommand(), c.importCommand(), c.lookupCommand(), c.searchCommand(), c.watchCommand(), c.feedCommand(),
+		c.submitCommand(), c.importCommand(), c.lookupCommand(), c.whyCommand(), c.sightCommand(), c.searchCommand(), c.watchCommand(), c.feedCommand(),
 		c.groupCommand(), c.whoCommand(), c.revokeCommand(), c.eraseCommand(),
 		c.archiveCommand(),
+		c.policyCommand(), c.reviewCommand(), c.auditCommand(),
 		c.keyCommand(), c.certifyCommand(), c.tokenCommand(), c.storeCommand(), c.backupCommand(), c.restoreCommand(), c.versionCommand(),
 	)
 	return root

@@ -19,11 +19,14 @@ const runHelp = `Runs the node of the directory in the foreground. When all is u
   ready org=bank node=12D3... http=127.0.0.1:7801 p2p=/ip4/.../tcp/4001
 
 and logs to standard error. An interrupt or a TERM signal ends it in good order
-(within 10 seconds, exit 0); a second one ends it at once.
+(within 10 seconds, exit 0); a second one ends it at once. What is saved to
+policy.toml, or to a list that it names, is in force within four seconds; a HUP
+signal reads them at once. See ` + "`tocsin policy --help`" + `.
 
 It refuses to start when a key file or the directory can be read by others, when
 another daemon is at work on the directory, when a port is in use, on unknown
-configuration keys, and on an HTTP address that is not loopback without [tls].
+configuration keys, on a policy with a fault, and on an HTTP address that is not
+loopback without [tls].
 It ends with code 1 when the disk reports an error: nothing is acknowledged that
 is not safe. On a disk that is nearly full it takes nothing in, serves on, and
 goes on by itself when space is free; it refuses to start only where not even the
@@ -68,8 +71,12 @@ func (c *cli) serve(ctx context.Context, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	hangup, still := c.hangup()
+	defer still()
+	d.watchRules(hangup)
 	fmt.Fprintln(c.stdout, d.ready())
 	err = d.wait(ctx)
+	d.ended = err
 	log.Info("stopping")
 	return errors.Join(err, d.stopSoon())
 }

@@ -24,6 +24,7 @@ const statusHelp = `Shows the state of the node as key: value lines:
   same: 2 of 3            nodes that held the same when last compared
   behind: cert 40         what one lacked of ours then; ahead: what we lacked
   quarantined: vendor said two things at one place: ID ID; what to do
+  policy: the files were changed and are refused, faults: 2, the first at ...
   community: isac members:bank,cert,hospital
   origin: isac hospital objects tlp:green complete:3 held:3
   origin: "group ir v2" hospital objects tlp:amber complete:1 held:1
@@ -173,6 +174,9 @@ func statusLines(s node.Status) string {
 	}
 	for _, q := range s.Quarantined {
 		lines = append(lines, quarantineLine(q))
+	}
+	if s.Policy != "" {
+		lines = append(lines, "policy: "+clean(s.Policy))
 	}
 	for _, e := range s.Entering {
 		lines = append(lines, enteringLine(e))

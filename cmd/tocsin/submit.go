@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api"
 	"github.com/tocsin-exchange/tocsin/protocol"
 )
@@ -22,9 +23,20 @@ Values may be defanged; their type is guessed unless --type says it. Values that
 cannot be said are named on standard error and the rest goes through; the exit
 code is then 1.
 
+What nothing may ever act on (the never-block floor: special-use and own networks
+and names, public resolvers, top-level domains, the lists of the policy) is
+refused. With --force it is kept for our own organisation, under AMBER+STRICT: it
+is never shared, and no feed has it.
+
 Prints a line for each value:
 
   submitted TYPE VALUE tlp:green
+  kept TYPE VALUE tlp:amber+strict
+  submitted TYPE VALUE tlp:amber to:"group finance v1" rule:finance
+  held ID rule:juniors
+
+The policy may share it with others than was asked for (to:, and the rule), refuse
+it, or hold it until somebody else accepts it: tocsin review accept ID.
 
 With --json: type, value, tlp, id (of the STIX object) and bulletin.`
 
@@ -32,11 +44,13 @@ func (c *cli) submitCommand() *cobra.Command {
 	var issue issueFlags
 	var to audience
 	var kind string
+	var force bool
 	cmd := &cobra.Command{Use: "submit VALUE... --tlp LABEL", Short: "Say that values are malicious", Long: submitHelp, Args: someArgs("VALUE"),
 		Example: "  tocsin submit --tlp green --confidence 80 --valid 30d 203.0.113.7 'hxxp://evil[.]example/a'"}
 	issue.add(cmd)
 	to.add(cmd)
 	cmd.Flags().StringVar(&kind, "type", "", "type of the values, such as domain-name (default: guessed)")
+	cmd.Flags().BoolVar(&force, "force", false, "keep what nothing may ever act on too, in our own organisation; it is never shared")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r, err := issue.request(cmd)
 		if err != nil {
@@ -46,7 +60,7 @@ func (c *cli) submitCommand() *cobra.Command {
 			return err
 		}
 		r.Group, r.To = to.group, to.to
-		r.Values, r.Type = args, kind
+		r.Values, r.Type, r.Force = args, kind, force
 		return c.ask(func(client *api.Client) error {
 			answer, err := client.Submit(cmd.Context(), r)
 			if err != nil {
@@ -76,15 +90,32 @@ type submitted struct {
 	TLP      protocol.TLP `json:"tlp"`
 	ID       string       `json:"id"`
 	Bulletin protocol.ID  `json:"bulletin"`
+	Kept     bool         `json:"kept,omitzero"`  // in our own organisation: nothing may ever act on it
+	Rule     string       `json:"rule,omitempty"` // the share rule that said who gets it
+	Audience string       `json:"audience,omitempty"`
 }
 
 func (c *cli) printSubmitted(answer api.SubmitAnswer, label protocol.TLP) error {
 	for _, r := range answer.Receipts {
+		record := submitted{TLP: label, ID: r.ID, Bulletin: r.Bulletin, Kept: r.Kept, Rule: r.Rule, Audience: r.Audience}
+		said := "submitted"
+		if r.Kept {
+			record.TLP, said = protocol.AmberStrict, "kept"
+		}
+		shared := ""
+		if r.Rule != "" {
+			shared = " to:" + field(r.Audience) + " rule:" + field(r.Rule)
+		}
 		for _, o := range r.Claims {
-			record := submitted{string(o.Type), o.Value, label, r.ID, r.Bulletin}
-			if err := c.print(record, "submitted %s %s tlp:%s", field(record.Type), field(record.Value), label); err != nil {
+			record.Type, record.Value = string(o.Type), o.Value
+			if err := c.print(record, "%s %s %s tlp:%s%s", said, field(record.Type), field(record.Value), record.TLP, shared); err != nil {
 				return err
 			}
+		}
+	}
+	for _, h := range answer.Held {
+		if err := c.print(map[string]node.HeldDrafts{"held": h}, "held %s rule:%s", h.ID, field(h.Rule)); err != nil {
+			return err
 		}
 	}
 	for _, r := range answer.Refused {

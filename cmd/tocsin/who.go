@@ -22,20 +22,27 @@ Prints a line for each node, and warnings:
 
   yes hospital tlp-amber TLP:AMBER: in sharing group health-isac
   no  vendor   not-named the audience does not name the organisation
-  warning: ...`
+  warning: ...
+
+Where the policy has share rules, a line before them says what they would make of
+it with the tags given (what they refuse is an error):
+
+  share: group finance rule finance shares it with group finance only`
 
 func (c *cli) whoCommand() *cobra.Command {
 	var label protocol.TLP
 	var to audience
 	var community, peer string
+	var tags []string
 	cmd := &cobra.Command{Use: "who [BULLETIN] [--tlp LABEL] [--peer ORG]", Short: "Say who would get something, and why", Long: whoHelp, Args: oneArgAtMost,
 		Example: "  tocsin who --tlp amber --group health-isac"}
 	labelFlag(cmd, &label, "tlp", "clear, green, amber, amber+strict or red")
 	to.add(cmd)
 	cmd.Flags().StringVar(&community, "community", "", "which one, where the node is in more than one")
+	cmd.Flags().StringArrayVar(&tags, "tag", nil, "a tag it would have, for the share rules; repeat for more")
 	cmd.Flags().StringVar(&peer, "peer", "", "an organisation: what it would get of us")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		q := url.Values{"to": to.to}
+		q := url.Values{"to": to.to, "tag": tags}
 		for name, value := range map[string]string{"community": community, "group": to.group, "peer": peer} {
 			if value != "" {
 				q.Set(name, value)
@@ -73,6 +80,9 @@ func (c *cli) printWho(answer api.WhoAnswer) error {
 	}
 	if c.json {
 		return c.print(answer.Who, "")
+	}
+	if share := answer.Who.Share; share != nil {
+		fmt.Fprintf(c.stdout, "share: %s %s %s\n", share.Do, field(share.Rule), clean(share.Reason))
 	}
 	for _, p := range answer.Who.Peers {
 		fmt.Fprintln(c.stdout, whoLine(p))

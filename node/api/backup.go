@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/storage/journal"
 )
 
 // typeBackup is a stream that ends in its own hash: a backup cut short is told.
@@ -15,6 +16,9 @@ const typeBackup = "application/vnd.tocsin.backup"
 
 // serveBackup streams the whole store as it is at this moment.
 func (d *Door) serveBackup(w *answerWriter, req *http.Request) error {
+	if err := d.node.NoteFirst(req.Context(), journal.Record{Act: journal.ActExport, Rule: "backup"}); err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", typeBackup)
 	report, err := d.node.Store().Backup(req.Context(), w)
 	if err != nil {

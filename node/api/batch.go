@@ -29,8 +29,10 @@ type batch struct {
 	size     int
 	refused  map[int]int // row -> how many of its drafts were not said
 	receipts []node.Receipt
-	err      error         // what broke it off
-	done     chan struct{} // closed when it was said
+	held     []node.HeldDrafts // what waits for a person, by row
+	waits    map[int]bool      // rows of which nothing was said, and something waits
+	err      error             // what broke it off
+	done     chan struct{}     // closed when it was said
 }
 
 // A group is the drafts of a batch under one label.
@@ -40,7 +42,7 @@ type group struct {
 }
 
 func newBatch() *batch {
-	return &batch{byLabel: map[protocol.TLP]*group{}, refused: map[int]int{}, done: make(chan struct{})}
+	return &batch{byLabel: map[protocol.TLP]*group{}, refused: map[int]int{}, waits: map[int]bool{}, done: make(chan struct{})}
 }
 
 func (b *batch) add(row intake.Row) {
@@ -68,7 +70,7 @@ func (d *Door) say(ctx context.Context, t terms, b *batch) {
 	defer close(b.done)
 	for _, label := range slices.Sorted(maps.Keys(b.byLabel)) {
 		g := b.byLabel[label]
-		receipts, refused, err := d.node.Submit(ctx, t.issue(label, g.drafts))
+		said, err := d.node.Say(ctx, t.issue(label, g.drafts))
 		switch {
 		case errors.Is(err, node.ErrRefused):
 			b.refuseAll(g, plain(err, node.ErrRefused))
@@ -76,10 +78,13 @@ func (d *Door) say(ctx context.Context, t terms, b *batch) {
 			b.refuseAll(g, "the import broke off before it was stored")
 			b.err = errors.Join(b.err, err)
 		}
-		for _, r := range refused {
+		for _, r := range said.Refusals {
 			b.refuse(g.row[r.Index], r.Reason)
 		}
-		b.receipts = append(b.receipts, receipts...)
+		for _, h := range said.Held {
+			b.hold(g, h)
+		}
+		b.receipts = append(b.receipts, said.Receipts...)
 	}
 }
 
@@ -101,14 +106,30 @@ func (b *batch) refuse(i int, reason string) {
 	row.Note, row.Refused = "", reason
 }
 
+// hold notes drafts that wait for a person. A row of which nothing else is left
+// is skipped, not refused.
+func (b *batch) hold(g *group, h node.HeldDrafts) {
+	reason := "held for review: " + h.ID.String() + " (rule " + h.Rule + ")"
+	for i, draft := range h.Index {
+		h.Index[i] = g.row[draft]
+		b.refuse(h.Index[i], reason)
+		if row := &b.rows[h.Index[i]]; row.Refused != "" {
+			row.Refused, row.Skipped = "", reason
+			b.waits[h.Index[i]] = true
+		}
+	}
+	b.held = append(b.held, h)
+}
+
 // count adds the rows of a batch that was said to a tally.
 func (b *batch) count(t *intake.Tally) {
 	for i, row := range b.rows {
-		if row.Refused != "" {
+		said := row.Refused == "" && !b.waits[i]
+		if !said {
 			row.Drafts = nil
 		}
 		t.Add(row)
-		if row.Refused == "" {
+		if said {
 			t.Objects -= b.refused[i]
 		}
 	}

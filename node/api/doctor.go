@@ -26,6 +26,8 @@ func (d *Door) doctor(context.Context) (DoctorAnswer, error) {
 	}
 	checks = append(checks, checkPeers(s)...)
 	checks = append(checks, checkLogs(s)...)
+	checks = append(checks, d.checkPolicy())
+	checks = append(checks, d.checkJournal()...)
 	return DoctorAnswer{append(checks, checkGaps(s), checkDrops(s))}, nil
 }
 

@@ -4,11 +4,13 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/node/api/feed"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/trust"
 )
@@ -18,6 +20,9 @@ type Config struct {
 	Node  *node.Node
 	Hosts []string // names of this node besides loopback and the addresses requests come to
 	Log   *slog.Logger
+
+	Policy PolicyFiles
+	Audit  Journal
 }
 
 // A Door answers requests about one node. It holds nothing but the node: it
@@ -30,6 +35,9 @@ type Door struct {
 	cursors cursors
 	looked  *lru.Cache[reach, uint64] // how far the store was looked through behind a mark
 	metrics *metrics
+	shelf   *feed.Shelf
+	policy  PolicyFiles
+	journal Journal
 	routes  []route
 	mux     *http.ServeMux // finds the route; what it serves is in routes
 }
@@ -37,8 +45,8 @@ type Door struct {
 // New makes the door of a node.
 func New(c Config) *Door {
 	d := &Door{
-		node: c.Node, log: c.Log, hosts: map[string]bool{}, origin: http.NewCrossOriginProtection(),
-		cursors: newCursors(c.Node.Store().ID()), mux: http.NewServeMux(),
+		node: c.Node, log: c.Log, policy: c.Policy, journal: c.Audit, hosts: map[string]bool{}, origin: http.NewCrossOriginProtection(),
+		cursors: newCursors(c.Node.Store().ID()), shelf: newShelf(c.Node), mux: http.NewServeMux(),
 	}
 	var err error
 	if d.looked, err = lru.New[reach, uint64](maxReaches); err != nil {
@@ -48,7 +56,7 @@ func New(c Config) *Door {
 		d.hosts[hostName(h)] = true
 	}
 	d.metrics = newMetrics(d)
-	d.routes = d.table()
+	d.routes = slices.Concat(d.table(), d.policyRoutes(), d.auditRoutes(), d.whyRoutes(), d.sightRoutes(), d.feedRoutes(), d.reviewRoutes())
 	for i := range d.routes {
 		r := &d.routes[i]
 		d.mux.HandleFunc(r.pattern(), func(w http.ResponseWriter, req *http.Request) { d.answer(w.(*answerWriter), req, r) })

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/storage/journal"
 )
 
 // A rig is a node that listens nowhere, and its door.
@@ -45,6 +47,12 @@ func rigIn(t testing.TB, dir, org string, orgKey, key ed25519.PrivateKey) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
+	audit := filepath.Join(t.TempDir(), "audit")
+	records, err := journal.Open(audit, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { records.Close() })
 	gate := node.NewGate()
 	h, err := node.NewHost(node.HostConfig{Key: key, Announce: []string{"/ip4/203.0.113.1/tcp/4001"}}, gate)
 	if err != nil {
@@ -54,12 +62,13 @@ func rigIn(t testing.TB, dir, org string, orgKey, key ed25519.PrivateKey) *rig {
 	n, err := node.Start(t.Context(), node.Config{
 		Host: h, Gate: gate, Key: key, Org: orgKey, Name: org, Store: store, Log: slog.New(slog.DiscardHandler),
 		Certificate: protocol.Certify(orgKey, protocol.NodeOf(key), now.Add(-time.Hour), now.Add(365*24*time.Hour)),
+		Audit:       records.Append, AuditSync: records.AppendSync,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
-	door := New(Config{Node: n, Hosts: []string{"tocsin.bank.example"}, Log: slog.New(slog.NewTextHandler(log, nil))})
+	door := New(Config{Node: n, Hosts: []string{"tocsin.bank.example"}, Log: slog.New(slog.NewTextHandler(log, nil)), Audit: Journal{Dir: audit, Open: records}})
 	return &rig{t, door, n, store, log, InProcess(door.Local())}
 }
 

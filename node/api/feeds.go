@@ -11,38 +11,98 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api/feed"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 // piece is how much of a list is written at a time: a slow reader has a minute
 // for each.
 const piece = 64 << 10
 
-// feeds is the route of the lists, with the shelf they are kept on.
+// leftOutHeader says how many values are in the tier and not in the list, since
+// it would have more lines than the policy allows.
+const leftOutHeader = "Tocsin-Left-Out"
+
+// heldHeader says until when a list stands still.
+const heldHeader = "Tocsin-Held-Until"
+
+// newShelf makes the shelf of the lists of a node: values are judged as the node
+// judges them, and the lists held to what its policy says.
+func newShelf(n *node.Node) *feed.Shelf {
+	self := n.Identity().OrgKey
+	return feed.NewShelf(n.Store(), func(now time.Time) feed.Judging {
+		judges := n.Judges(now)
+		rules, _ := n.Rules()
+		limits := rules.Policy.Feeds
+		return feed.Judging{
+			Mark: judges.Mark, Self: self, ID: node.IDOf, Tiers: judges.Tiers,
+			Never:  func(o stix.Observable) bool { _, never := judges.Never(o); return never },
+			Guards: feed.Guards{Lines: limits.Lines, Percent: limits.Change.Percent, Minimum: limits.Change.Minimum, HoldDown: limits.Change.HoldDown},
+		}
+	})
+}
+
+func tierParams() []param {
+	return []param{{name: "tier", about: "observe, alert or block; the policy says which where none is asked for"}}
+}
+
+// feeds is the route of the lists.
 func (d *Door) feeds() route {
-	shelf := feed.NewShelf(d.node.Store())
 	return route{
-		method: "GET", path: "/feeds/{name}", summary: "A plain list of what stands: " + strings.Join(feed.Names(), ", "), right: read, gives: "text/plain",
-		serve: func(w *answerWriter, req *http.Request) error { return d.serveFeed(w, req, shelf) },
+		method: "GET", path: "/feeds/{name}", summary: "A plain list of what stands: " + strings.Join(feed.Names(), ", "), right: read,
+		query: tierParams(), gives: "text/plain", serve: d.serveFeed,
 	}
+}
+
+// feedRoutes are the routes about the lists.
+func (d *Door) feedRoutes() []route {
+	return []route{
+		{method: "GET", path: "/v1/feeds", summary: "The lists of a tier, and which lists stand still", right: read,
+			query: tierParams(), answer: FeedsAnswer{}, serve: d.serveFeeds},
+		{method: "POST", path: "/v1/feeds/{name}/release", summary: "Let a list that stands still change now", right: review,
+			query: tierParams(), serve: d.serveRelease},
+	}
+}
+
+// tier is the tier a caller asks for, or the policy's.
+func (d *Door) tier(req *http.Request) (score.Tier, error) {
+	text := req.URL.Query().Get("tier")
+	if text == "" {
+		rules, _ := d.node.Rules()
+		text = rules.Policy.Feeds.Tier
+	}
+	tier, err := score.ParseTier(text)
+	if err != nil {
+		return tier, kindUsage.errorf("%v", err)
+	}
+	return tier, nil
 }
 
 // serveFeed answers with a list, or says that the asker has it already. Nothing
 // between may keep it: the next answer may lack a value.
-func (d *Door) serveFeed(w *answerWriter, req *http.Request, shelf *feed.Shelf) error {
-	list, err := shelf.List(req.Context(), req.PathValue("name"), d.query(w.caller))
-	switch {
-	case errors.Is(err, feed.ErrUnknown):
-		return kindNotFound.problem(plain(err, feed.ErrUnknown), "")
-	case errors.Is(err, feed.ErrTooLong):
-		return kindUnavailable.problem(plain(err, feed.ErrTooLong), "a list is never cut; fetch a narrower one, or read /v1/changes")
-	case err != nil:
+func (d *Door) serveFeed(w *answerWriter, req *http.Request) error {
+	tier, err := d.tier(req)
+	if err != nil {
 		return err
 	}
+	list, err := d.shelf.List(req.Context(), req.PathValue("name"), tier, d.query(w.caller))
+	if err != nil {
+		return feedError(err)
+	}
 	h := w.Header()
+	if list.LeftOut > 0 {
+		h.Set(leftOutHeader, strconv.Itoa(list.LeftOut))
+	}
+	if !list.Held.IsZero() {
+		h.Set(heldHeader, list.Held.UTC().Format(time.RFC3339))
+	}
 	h.Set("ETag", list.ETag)
 	h.Set("Cache-Control", "private, no-cache")
+	d.noteFetch(w, req, tier.String(), &list)
 	if hasTag(req.Header.Values("If-None-Match"), list.ETag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
@@ -76,26 +136,150 @@ func hasTag(fields []string, tag string) bool {
 	return false
 }
 
-// Feed calls on for every value of a list, in its order. An error may come after
-// a part of them: what there was then is not the list. An error of on ends it
-// and is returned.
-func (c *Client) Feed(ctx context.Context, name string, on func(value string) error) error {
-	resp, err := c.send(ctx, "GET", "/feeds/"+url.PathEscape(name), "", nil)
+func feedError(err error) error {
+	switch {
+	case errors.Is(err, feed.ErrUnknown):
+		return kindNotFound.problem(plain(err, feed.ErrUnknown), "")
+	case errors.Is(err, feed.ErrNotHeld):
+		return kindNotFound.problem(err.Error(), "the list of feeds says which do")
+	case errors.Is(err, feed.ErrTooLong):
+		return kindUnavailable.problem(plain(err, feed.ErrTooLong), "such a list is never cut; fetch a narrower one, or read /v1/changes")
+	}
+	return err
+}
+
+// A FeedState is one list as its asker gets it.
+type FeedState struct {
+	Feed    string     `json:"feed"`
+	Tier    string     `json:"tier"`
+	Lines   int        `json:"lines"`
+	LeftOut int        `json:"left_out,omitzero"` // values that are in the tier and not in the list: it would have too many lines
+	Held    *time.Time `json:"held_until,omitempty"`
+	ETag    string     `json:"etag,omitempty"`
+	Problem string     `json:"problem,omitempty"` // why there is no list
+}
+
+// A FeedAlarm is a list that stands still because too much of it would have
+// changed at once.
+type FeedAlarm struct {
+	Feed  string    `json:"feed"`
+	Tier  string    `json:"tier"`
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+	Come  int       `json:"come"` // lines that wait to come,
+	Gone  int       `json:"gone"` // and to go
+	Lines int       `json:"lines"`
+	Orgs  []string  `json:"orgs,omitempty"` // who said most of what waits
+}
+
+// FeedsAnswer is the lists of one tier, and the alarms about those of all.
+type FeedsAnswer struct {
+	Feeds  []FeedState `json:"feeds"`
+	Alarms []FeedAlarm `json:"alarms"`
+}
+
+func (d *Door) serveFeeds(w *answerWriter, req *http.Request) error {
+	tier, err := d.tier(req)
 	if err != nil {
 		return err
 	}
+	a := FeedsAnswer{}
+	for _, name := range feed.Names() {
+		l, err := d.shelf.List(req.Context(), name, tier, d.query(w.caller))
+		state := FeedState{Feed: name, Tier: tier.String(), Lines: l.Lines, LeftOut: l.LeftOut, ETag: l.ETag}
+		switch {
+		case errors.Is(err, feed.ErrTooLong):
+			state.Problem = err.Error()
+		case err != nil:
+			return err
+		case !l.Held.IsZero():
+			until := l.Held.UTC()
+			state.Held = &until
+		}
+		a.Feeds = append(a.Feeds, state)
+	}
+	if a.Alarms, err = d.feedAlarms(req.Context(), w.caller); err != nil {
+		return err
+	}
+	return sendJSON(w, a)
+}
+
+// feedAlarms are the lists that stand still, as far as a caller may know.
+func (d *Door) feedAlarms(ctx context.Context, c caller) ([]FeedAlarm, error) {
+	alarms, err := d.shelf.Alarms(ctx, d.query(c))
+	list := []FeedAlarm{}
+	names := d.names()
+	for _, a := range alarms {
+		one := FeedAlarm{Feed: a.Feed, Tier: a.Tier.String(), Since: a.Since.UTC(), Until: a.Until.UTC(), Come: a.Come, Gone: a.Gone, Lines: a.Lines}
+		for _, org := range a.Orgs {
+			one.Orgs = append(one.Orgs, names.org(org).name)
+		}
+		list = append(list, one)
+	}
+	return list, err
+}
+
+// serveRelease lets a list change that stands still. Whoever says things need
+// not be who decides that machines act on them.
+func (d *Door) serveRelease(w *answerWriter, req *http.Request) error {
+	tier, err := d.tier(req)
+	if err == nil {
+		err = d.shelf.Release(req.Context(), req.PathValue("name"), tier, d.query(w.caller))
+	}
+	if err != nil {
+		return feedError(err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// Feeds returns the lists of a tier ("": the policy's), and which lists stand still.
+func (c *Client) Feeds(ctx context.Context, tier string) (FeedsAnswer, error) {
+	return call[FeedsAnswer](ctx, c, "GET", "/v1/feeds"+tierQuery(tier), nil)
+}
+
+// ReleaseFeed lets a list of a tier ("": the policy's) change that stands still.
+func (c *Client) ReleaseFeed(ctx context.Context, name, tier string) error {
+	_, err := call[struct{}](ctx, c, "POST", "/v1/feeds/"+url.PathEscape(name)+"/release"+tierQuery(tier), nil)
+	return err
+}
+
+func tierQuery(tier string) string {
+	if tier == "" {
+		return ""
+	}
+	return "?" + url.Values{"tier": {tier}}.Encode()
+}
+
+// A FeedHead is what is said of a list beside its lines.
+type FeedHead struct {
+	LeftOut int       // values that are not in it because it would have too many lines
+	Held    time.Time // it stands still until then; zero: it does not
+}
+
+// Feed calls on for every value of a list of a tier ("": the policy's), in its
+// order. An error may come after a part of them: what there was then is not the
+// list. An error of on ends it and is returned.
+func (c *Client) Feed(ctx context.Context, name, tier string, on func(value string) error) (FeedHead, error) {
+	resp, err := c.send(ctx, "GET", "/feeds/"+url.PathEscape(name)+tierQuery(tier), "", nil)
+	if err != nil {
+		return FeedHead{}, err
+	}
+	var head FeedHead
+	head.LeftOut, _ = strconv.Atoi(resp.Header.Get(leftOutHeader)) // not said: none
+	head.Held, _ = time.Parse(time.RFC3339, resp.Header.Get(heldHeader))
 	defer resp.Body.Close()
 	in := bufio.NewReaderSize(resp.Body, maxValueLine)
 	for {
 		text, err := in.ReadSlice('\n')
 		if errors.Is(err, io.EOF) && len(text) == 0 {
-			return nil
+			return head, nil
 		}
 		if err != nil {
-			return fmt.Errorf("feed %s: %w", name, cut(err))
+			return head, fmt.Errorf("feed %s: %w", name, cut(err))
 		}
 		if err := on(string(text[:len(text)-1])); err != nil {
-			return err
+			return head, err
 		}
 	}
 }

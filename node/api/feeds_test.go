@@ -6,16 +6,24 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api/feed"
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/trust"
+	"github.com/tocsin-exchange/tocsin/trust/policy"
 )
 
-// fetch gets a list from the remote door, with the ETag of a copy if there is one.
+// fetch gets what is observed from the remote door, with the ETag of a copy if
+// there is one.
 func (r *rig) fetch(method, name, token, tag string) *httptest.ResponseRecorder {
-	q := request{method: method, target: "/feeds/" + name, header: map[string]string{"Authorization": "Bearer " + token}}
+	return r.fetchTier(method, name, "observe", token, tag)
+}
+
+func (r *rig) fetchTier(method, name, tier, token, tag string) *httptest.ResponseRecorder {
+	q := request{method: method, target: "/feeds/" + name + "?tier=" + tier, header: map[string]string{"Authorization": "Bearer " + token}}
 	if tag != "" {
 		q.header["If-None-Match"] = tag
 	}
@@ -112,7 +120,8 @@ func TestFeedRefusals(t *testing.T) {
 	token := r.token(Reader, protocol.Green)
 	for target, want := range map[string]int{
 		"/feeds/ip": 200, "/feeds/nonsense": 404, "/feeds/": 404, "/feeds": 404, "/feeds/ip/": 404, "/feeds/IP": 404, "/feeds/..%2fv1%2ftokens": 404,
-		"/feeds/ip?token=" + token: 400, "/feeds/ip?comments=1": 400,
+		"/feeds/ip?token=" + token: 400, "/feeds/ip?comments=1": 400, "/feeds/ip?tier=block": 200, "/feeds/ip?tier=ALERT": 200, "/feeds/ip?tier=": 200,
+		"/feeds/ip?tier=all": 400, "/feeds/ip?tier=block&tier=observe": 400, "/v1/feeds": 200, "/v1/feeds?tier=alert": 200, "/v1/feeds?tier=all": 400, "/v1/feeds/ip": 404,
 	} {
 		w := r.send(r.door.Remote(), request{method: "GET", target: target, header: map[string]string{"Authorization": "Bearer " + token}})
 		if w.Code != want {
@@ -168,15 +177,131 @@ func TestClientFeed(t *testing.T) {
 	r := member(t)
 	r.say(protocol.Green, "203.0.113.7", "203.0.113.8")
 	var got []string
-	r.check(r.Feed(t.Context(), "ip", func(v string) error { got = append(got, v); return nil }))
+	head, err := r.Feed(t.Context(), "ip", "observe", func(v string) error { got = append(got, v); return nil })
+	r.check(err)
+	if head.LeftOut != 0 || !head.Held.IsZero() {
+		t.Errorf("%+v", head)
+	}
 	if !slices.Equal(got, []string{"203.0.113.7", "203.0.113.8"}) {
 		t.Errorf("%q", got)
 	}
 	stop := errors.New("enough")
-	if err := r.Feed(t.Context(), "ip", func(string) error { return stop }); !errors.Is(err, stop) {
+	if _, err := r.Feed(t.Context(), "ip", "observe", func(string) error { return stop }); !errors.Is(err, stop) {
 		t.Error(err)
 	}
-	if err := r.Feed(t.Context(), "nonsense", nil); !errors.Is(err, node.ErrNotFound) || !strings.Contains(err.Error(), "one of ip, ") {
+	if _, err := r.Feed(t.Context(), "nonsense", "", nil); !errors.Is(err, node.ErrNotFound) || !strings.Contains(err.Error(), "one of ip, ") {
+		t.Error(err)
+	}
+}
+
+// rule puts a policy in force.
+func (r *rig) rule(text string) {
+	r.t.Helper()
+	p, err := policy.Parse([]byte(text))
+	r.check(err)
+	rules, err := node.NewRules(p)
+	r.check(err)
+	r.node.SetRules(rules)
+}
+
+// TestFeedTiers: without a tier it is the policy's, and each tier has what may be
+// done with it.
+func TestFeedTiers(t *testing.T) {
+	r := member(t)
+	token := r.token(Reader, protocol.Green)
+	sure, unsure, hardly := 90, 50, 10
+	for value, confidence := range map[string]*int{"203.0.113.7": &sure, "203.0.113.8": &unsure, "203.0.113.9": &hardly} {
+		_, err := r.Submit(t.Context(), SubmitRequest{TLP: protocol.Green, Values: []string{value}, Confidence: confidence})
+		r.check(err)
+	}
+	for tier, want := range map[string]string{
+		"observe": "203.0.113.7\n203.0.113.8\n203.0.113.9\n", "alert": "203.0.113.7\n203.0.113.8\n", "block": "203.0.113.7\n",
+	} {
+		r.rule("[feeds]\ntier = \"" + tier + "\"\n")
+		for _, asked := range []string{tier, ""} {
+			if w := r.fetchTier("GET", "ip", asked, token, ""); w.Code != 200 || w.Body.String() != want {
+				t.Errorf("%s, asked for %q: %d %q, want %q", tier, asked, w.Code, w.Body, want)
+			}
+		}
+		a, err := r.Feeds(t.Context(), "")
+		r.check(err)
+		if first := a.Feeds[0]; len(a.Feeds) != len(feed.Names()) || first.Tier != tier || first.Lines != strings.Count(want, "\n") || first.ETag == "" || a.Alarms == nil {
+			t.Errorf("%s: %+v", tier, a)
+		}
+	}
+	r.rule("[feeds]\ntier = \"observe\"\nlines = 1\n")
+	w := r.fetchTier("GET", "ip", "", token, "")
+	if w.Body.String() != "203.0.113.7\n" || w.Header().Get("Tocsin-Left-Out") != "2" || w.Header().Get("Tocsin-Held-Until") != "" {
+		t.Errorf("one line: %q %v", w.Body, w.Header())
+	}
+	head, err := r.Feed(t.Context(), "ip", "", func(string) error { return nil })
+	if err != nil || head.LeftOut != 2 {
+		t.Errorf("%+v %v", head, err)
+	}
+	r.rule("[never-block]\nnetworks = [\"203.0.113.0/29\"]\n")
+	if w := r.fetch("GET", "ip", token, ""); w.Body.String() != "203.0.113.8\n203.0.113.9\n" {
+		t.Errorf("with a never-block list: %q", w.Body)
+	}
+}
+
+// TestFeedAlarm: a list that stands still says so to those who see what waits, and
+// a reviewer or an operator of them lets it change.
+func TestFeedAlarm(t *testing.T) {
+	says := func(tlp protocol.TLP, value string) utterance {
+		u := utterance{by: "hospital", tlp: tlp, value: value}
+		if tlp > protocol.Green {
+			u.to = "bank"
+		}
+		return u
+	}
+	o := newOrigin(t, []utterance{says(protocol.Green, "203.0.113.1"), says(protocol.Amber, "203.0.113.2"), says(protocol.Amber, "203.0.113.3"), says(protocol.Amber, "203.0.113.4")})
+	r := o.world(t, func(u utterance) bool { return u.value < "203.0.113.3" })
+	r.rule("[feeds.change]\npercent = 50\nminimum = 2\n[tiers.block]\nscore = 30\n")
+	r.check(r.node.SetTrust(t.Context(), o.hospital, "anchor"))
+	for name := range clearedReaders() {
+		r.fetchTier("GET", "ip", "block", o.tokens[name+" reader"], "")
+	}
+	for i, u := range o.said {
+		if u.value >= "203.0.113.3" {
+			_, err := r.store.Put(t.Context(), storage.Entry{Bulletin: o.bulletins[i], Body: storage.Held, Reason: "member", Received: time.Now()})
+			r.check(err)
+		}
+	}
+	green, amber := o.tokens["m-green reader"], o.tokens["m-amber reader"]
+	if w := r.fetchTier("GET", "ip", "block", amber, ""); w.Body.String() != "203.0.113.1\n203.0.113.2\n" || w.Header().Get(heldHeader) == "" {
+		t.Fatalf("%d %q %v", w.Code, w.Body, w.Header())
+	}
+	if w := r.fetchTier("GET", "ip", "block", green, ""); w.Body.String() != "203.0.113.1\n" || w.Header().Get(heldHeader) != "" {
+		t.Errorf("%q %v", w.Body, w.Header())
+	}
+	for token, want := range map[string]int{green: 0, amber: 1} {
+		a, err := r.remote(token).Feeds(t.Context(), "alert")
+		if err != nil || len(a.Alarms) != want {
+			t.Errorf("%+v %v, want %d alarms", a.Alarms, err, want)
+		}
+		for _, alarm := range a.Alarms {
+			if alarm.Feed != "ip" || alarm.Tier != "block" || alarm.Come != 2 || alarm.Gone != 0 || alarm.Lines != 2 || len(alarm.Orgs) != 1 || alarm.Until.Sub(alarm.Since) != time.Hour {
+				t.Errorf("%+v", alarm)
+			}
+		}
+	}
+	for _, row := range []struct {
+		who, feed, tier string
+		want            int
+	}{
+		{"m-amber reader", "ip", "block", 403}, {"m-amber analyst", "ip", "block", 403}, {"m-amber auditor", "ip", "block", 403}, {"m-green reviewer", "ip", "block", 404},
+		{"m-amber reviewer", "ip", "alert", 404}, {"m-amber reviewer", "ip", "all", 400}, {"m-amber reviewer", "nonsense", "block", 404}, {"m-amber reviewer", "ip", "block", 204},
+		{"m-amber reviewer", "ip", "block", 404},
+	} {
+		w := r.send(r.door.Remote(), request{method: "POST", target: "/v1/feeds/" + row.feed + "/release?tier=" + row.tier, header: map[string]string{"Authorization": "Bearer " + o.tokens[row.who]}})
+		if w.Code != row.want {
+			t.Errorf("%v: %d %s", row, w.Code, w.Body)
+		}
+	}
+	if w := r.fetchTier("GET", "ip", "block", amber, ""); strings.Count(w.Body.String(), "\n") != 4 || w.Header().Get(heldHeader) != "" {
+		t.Errorf("released: %q %v", w.Body, w.Header())
+	}
+	if err := r.ReleaseFeed(t.Context(), "ip", "block"); !errors.Is(err, node.ErrNotFound) {
 		t.Error(err)
 	}
 }

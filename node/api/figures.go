@@ -36,6 +36,7 @@ func (d *Door) stats() (storage.Stats, error) {
 // arrival counts all that ever came, and is nobody's to know.
 func (d *Door) statusWithoutRed() (node.Status, error) {
 	s := d.node.Status()
+	s.Policy = d.policyProblem()
 	st, err := d.stats()
 	s.Objects, s.Claims, s.Bulletins, s.Position = st.Live, st.Claims, st.Headers, 0
 	s.Origins = slices.DeleteFunc(s.Origins, func(o node.Origin) bool { return !trust.Counted(o.TLP) })

@@ -21,8 +21,9 @@ import (
 type caller struct {
 	role   Role
 	reader trust.Reader
-	local  bool // came by the local socket
-	nobody bool // showed no token that is in force
+	token  string // its id; "" at the local socket without one
+	local  bool   // came by the local socket
+	nobody bool   // showed no token that is in force
 }
 
 // wholeFrom is the clearance from which on figures about the whole store are
@@ -74,9 +75,11 @@ func (d *Door) noRoute(w *answerWriter, req *http.Request) error {
 func (d *Door) answer(w *answerWriter, req *http.Request, r *route) {
 	w.route = r.path
 	err := d.guard(w, req, r)
+	req = w.caller.inName(req)
 	if err == nil {
 		err = r.serve(w, req)
 	}
+	d.noteUse(w, req, r, err)
 	if err != nil {
 		d.fail(w, req, err)
 	}
@@ -109,7 +112,7 @@ func (d *Door) authorize(w *answerWriter, req *http.Request, r *route) error {
 		return kindToken.problem("this route needs a valid bearer token", "make one with `tocsin token create`, and send it as `Authorization: Bearer TOKEN`")
 	case r.local && !who.local:
 		return kindForbidden.problem("this route is for the local socket", "use the command line on the node's own host")
-	case !who.role.may(r.right):
+	case !who.role.may(r.right) && !d.mayReview(who, r):
 		return kindForbidden.problem(fmt.Sprintf("role %s may not do this", who.role), "ask the operator for a token with another role")
 	case r.whole && !who.seesWhole():
 		return kindForbidden.problem("these figures count what lies above this token's clearance",

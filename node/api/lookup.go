@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -16,6 +17,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/trust"
+	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 func lookupParams() []param {
@@ -56,6 +58,7 @@ type names struct {
 	d           *Door
 	communities map[protocol.ID]string
 	orgs        map[protocol.Org]orgName
+	judges      *node.Judges // of values; nil where none are judged
 }
 
 type orgName struct{ name, fingerprint string }
@@ -144,7 +147,31 @@ func (d *Door) lookup(n *names, q storage.Query, t stix.Type, value string) (Loo
 		return answer, err
 	}
 	answer.Claims = n.claims(found, true)
-	return answer, nil
+	return answer, n.judge(&answer, found, q)
+}
+
+// noTier is the tier of what is in none.
+const noTier = "none"
+
+// judge says how far the value is believed and what may act on it.
+func (n *names) judge(answer *Lookup, found []storage.Claim, q storage.Query) (err error) {
+	if answer.Judged, err = n.judged(found, q); err != nil {
+		return err
+	}
+	never, is := n.judges.Never(*answer.Observable)
+	answer.NeverBlock = never.Reason
+	tiers := []string{noTier, score.Observe.String(), score.Alert.String(), score.Block.String()}
+	most, tier := 0, 0
+	for _, j := range answer.Judged {
+		if node.Bears(storage.Relation(j.Relation), stix.Observable{Type: j.Type, Value: j.Value}) {
+			most, tier = max(most, j.Score), max(tier, slices.Index(tiers, j.Tier))
+		}
+	}
+	if is { // whatever is said of a block around it
+		tier = min(tier, slices.Index(tiers, score.Observe.String()))
+	}
+	answer.Score, answer.Tier = &most, tiers[tier]
+	return nil
 }
 
 func (d *Door) serveLookup(w *answerWriter, req *http.Request) error {
@@ -156,7 +183,9 @@ func (d *Door) serveLookup(w *answerWriter, req *http.Request) error {
 	if q.Get("value") == "" {
 		return kindUsage.errorf("what is to be looked up? give value")
 	}
-	answer, err := d.lookup(d.names(), d.query(w.caller), t, q.Get("value"))
+	n, asked := d.names(), d.query(w.caller)
+	n.judges = d.node.Judges(asked.Now)
+	answer, err := d.lookup(n, asked, t, q.Get("value"))
 	if errors.Is(err, stix.ErrNotObservable) {
 		return kindUsage.problem(fmt.Sprintf("value %q: %s", shown(q.Get("value")), plain(err, stix.ErrNotObservable)), "if it is one all the same, give its type")
 	}
@@ -190,6 +219,7 @@ func (d *Door) serveLookups(w *answerWriter, req *http.Request) error {
 		return kindUsage.errorf("%d values, at most %d are allowed", len(r.Values), MaxLookup)
 	}
 	ctx, n, q := req.Context(), d.names(), d.query(w.caller)
+	n.judges = d.node.Judges(q.Now)
 	if mediaType == typeLines {
 		return d.sendLookups(ctx, w, r.Values, n, q)
 	}

@@ -119,6 +119,9 @@ func itemRoutes() []look {
 		{route: "POST /v1/lookup", ask: func(u utterance, _ string, _ *protocol.Bulletin) request {
 			return request{"POST", "/v1/lookup", `{"values":["` + u.value + `"]}`, map[string]string{"Content-Type": typeJSON}}
 		}},
+		{route: "GET /v1/why", ask: func(u utterance, _ string, _ *protocol.Bulletin) request {
+			return request{method: "GET", target: "/v1/why?value=" + url.QueryEscape(u.value)}
+		}},
 		{route: "GET /v1/objects/{id}", ask: func(_ utterance, id string, _ *protocol.Bulletin) request {
 			return request{method: "GET", target: "/v1/objects/" + id}
 		}},
@@ -128,7 +131,7 @@ func itemRoutes() []look {
 		{route: "GET /v1/search", ask: fetch("/v1/search")},
 		{route: "GET /v1/changes", ask: fetch("/v1/changes")},
 		{route: "GET /v1/watch", ask: fetch("/v1/watch")},
-		{route: "GET /feeds/{name}", values: true, ask: fetch("/feeds/ip")},
+		{route: "GET /feeds/{name}", values: true, ask: fetch("/feeds/ip?tier=observe")},
 	}
 }
 

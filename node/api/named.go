@@ -112,6 +112,7 @@ func whoParams() []param {
 		{name: "community", about: "up to green; may be left out where the node is in one"},
 		{name: "group", about: "amber and above"},
 		{name: "to", about: "amber and above: an organisation, for red ORG/PERSON; may be repeated", many: true},
+		{name: "tag", about: "of what would be said, for the share rules; may be repeated", many: true},
 		{name: "peer", about: "an organisation: what it would get of us, by label and audience"},
 	}
 }
@@ -124,7 +125,7 @@ type WhoAnswer struct {
 
 func (d *Door) serveWho(w *answerWriter, req *http.Request) error {
 	q := req.URL.Query()
-	r := SubmitRequest{Community: q.Get("community"), Group: q.Get("group"), To: q["to"]}
+	r := SubmitRequest{Community: q.Get("community"), Group: q.Get("group"), To: q["to"], Tags: q["tag"]}
 	if text := q.Get("tlp"); text != "" {
 		if err := r.TLP.UnmarshalText([]byte(text)); err != nil {
 			return kindUsage.errorf("tlp: %v", err)
@@ -133,7 +134,7 @@ func (d *Door) serveWho(w *answerWriter, req *http.Request) error {
 	if err := d.mayAsk(w.caller, q.Get("bulletin")); err != nil {
 		return err
 	}
-	answer, err := d.who(q.Get("bulletin"), q.Get("peer"), &r)
+	answer, err := d.who(w.caller, q.Get("bulletin"), q.Get("peer"), &r)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ func (d *Door) mayAsk(c caller, bulletin string) error {
 	return d.mayKnow(c, id)
 }
 
-func (d *Door) who(bulletin, peer string, r *SubmitRequest) (WhoAnswer, error) {
+func (d *Door) who(c caller, bulletin, peer string, r *SubmitRequest) (WhoAnswer, error) {
 	switch {
 	case bulletin != "" && (peer != "" || r.TLP.Valid()) || peer != "" && r.TLP.Valid():
 		return WhoAnswer{}, kindUsage.errorf("give one of bulletin, tlp and peer")
@@ -173,7 +174,8 @@ func (d *Door) who(bulletin, peer string, r *SubmitRequest) (WhoAnswer, error) {
 	if err != nil {
 		return WhoAnswer{}, err
 	}
-	who, err := d.node.WhoWould(t.issue(r.TLP, nil))
+	t.person, t.role, t.by = c.reader.Person, string(c.role), c.name()
+	who, err := d.node.WhoWould(t.issue(r.TLP, []stix.Draft{{Confidence: neverStated, Labels: t.tags}}))
 	return WhoAnswer{Who: &who}, err
 }
 

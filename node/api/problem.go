@@ -14,6 +14,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/storage/journal"
 )
 
 // A Problem is a failure as the door tells it (RFC 9457). The client returns
@@ -25,6 +26,8 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Hint   string `json:"hint,omitempty"` // what to do
+
+	Faults PolicyFaults `json:"faults,omitempty"` // of a policy that is refused
 }
 
 const problemType = "urn:tocsin:problem:"
@@ -74,6 +77,7 @@ const (
 	kindElsewhere   kind = "elsewhere"
 	kindUnavailable kind = "unavailable"
 	kindFull        kind = "full"
+	kindPolicy      kind = "policy"
 )
 
 // row is the whole table of statuses and titles.
@@ -95,6 +99,8 @@ func (k kind) row() (status int, title string) {
 		return http.StatusMethodNotAllowed, "Method not allowed"
 	case kindCursor:
 		return http.StatusGone, "The cursor leads nowhere here"
+	case kindPolicy:
+		return http.StatusConflict, "The files of the policy are refused"
 	case kindTooLarge:
 		return http.StatusRequestEntityTooLarge, "The body is too large"
 	case kindMediaType:
@@ -127,9 +133,12 @@ func (k kind) errorf(format string, args ...any) error {
 func problemOf(err error) *Problem {
 	var known *Problem
 	var large *http.MaxBytesError
+	var faults PolicyFaults
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.As(err, &faults):
+		return faults.problem()
 	case errors.As(err, &large):
 		return kindTooLarge.problem(fmt.Sprintf("the body has more than %d bytes", large.Limit), "send it in parts, or use /v1/import")
 	}
@@ -146,6 +155,11 @@ func problemOf(err error) *Problem {
 		{storage.ErrNotFound, kindNotFound},
 		{storage.ErrClosed, kindUnavailable},
 		{storage.ErrDamaged, kindUnavailable},
+		{journal.ErrFull, kindFull},
+		{journal.ErrFailed, kindUnavailable},
+		{journal.ErrClosed, kindUnavailable},
+		{journal.ErrDamaged, kindUnavailable},
+		{journal.ErrEmpty, kindNotFound},
 		{context.Canceled, kindCancelled},
 		{context.DeadlineExceeded, kindUnavailable},
 		{protocol.ErrInvalid, kindUsage},

@@ -25,6 +25,7 @@ const (
 	anyone  right = "anyone"  // no token at all
 	read    right = "read"    // answers and state
 	say     right = "say"     // publish under the organisation's name
+	review  right = "review"  // decide on what is held; the policy may say that other roles do
 	oversee right = "oversee" // the node's health in detail
 	operate right = "operate" // membership, peers, tokens
 )
@@ -37,7 +38,7 @@ func (r Role) may(what right) bool {
 	case Reader:
 		return what == read
 	case Analyst, Reviewer:
-		return what == read || what == say
+		return what == read || what == say || what == review && r == Reviewer
 	case Auditor:
 		return what == read || what == oversee
 	case Operator:

@@ -97,6 +97,8 @@ func (d *Door) table() []route {
 		post("/v1/certificates", "Load a certificate of our organisation's, for this node or another", d.loadCertificate),
 		get("/v1/peers", "The nodes the node knows", read, d.peers),
 		post("/v1/peers", "Tell an address to dial", d.addPeer),
+		d.peerRoute(),
+		about("/v1/peers/{org}/trust", "Say how far an organisation is believed", d.trustPeer),
 		about("/v1/peers/{org}/name", "Give an organisation a name", d.namePeer),
 		about("/v1/peers/{org}/block", "Cut an organisation off, here and at once", d.blockPeer),
 		about("/v1/peers/{org}/release", "Undo a block, or lift a quarantine", d.releasePeer),

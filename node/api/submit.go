@@ -88,12 +88,14 @@ func (d *Door) submitBundle(c caller, req *http.Request) (SubmitAnswer, error) {
 // mayTerms is terms for a submission: the node is asked at once whether it may
 // say anything under the label at all, where there is one.
 func (d *Door) mayTerms(ctx context.Context, c caller, r *SubmitRequest) (terms, error) {
+	asked := slices.Clone(r.To)
 	if r.TLP == protocol.Red && c.reader.Person != "" && len(r.To) > 0 { // who says it may see it
 		r.To = append(r.To, d.node.Org().String()+"/"+c.reader.Person)
 	}
 	t, err := d.terms(r)
+	t.to, t.person, t.role, t.by = asked, c.reader.Person, string(c.role), c.name()
 	if err == nil && t.tlp.Valid() {
-		_, _, err = d.node.Submit(ctx, t.issue(t.tlp, nil))
+		_, err = d.node.Say(ctx, t.issue(t.tlp, nil))
 	}
 	return t, err
 }
@@ -112,9 +114,6 @@ func (d *Door) submitValues(ctx context.Context, t terms, kind string, values []
 	until := t.until(time.Now())
 	for i, value := range values {
 		o, err := observable(typ, value)
-		if err == nil && o.SpecialUse() != "" {
-			err = fmt.Errorf("%s", o.SpecialUse())
-		}
 		if err != nil {
 			answer.Refused = append(answer.Refused, Refusal{i, shown(value), plain(err, stix.ErrNotObservable)})
 			continue
@@ -123,12 +122,18 @@ func (d *Door) submitValues(ctx context.Context, t terms, kind string, values []
 			Observable: o, Description: t.description, Labels: t.tags, Confidence: t.confidence, ValidUntil: until,
 		}}), append(index, i)
 	}
-	receipts, refused, err := d.node.Submit(ctx, t.issue(t.tlp, drafts))
+	said, err := d.node.Say(ctx, t.issue(t.tlp, drafts))
 	if err != nil {
 		return answer, err
 	}
-	answer.Receipts = append(answer.Receipts, receipts...)
-	for _, r := range refused {
+	answer.Receipts = append(answer.Receipts, said.Receipts...)
+	for _, h := range said.Held {
+		for i := range h.Index {
+			h.Index[i] = index[h.Index[i]]
+		}
+		answer.Held = append(answer.Held, h)
+	}
+	for _, r := range said.Refusals {
 		answer.Refused = append(answer.Refused, Refusal{index[r.Index], shown(values[index[r.Index]]), r.Reason})
 	}
 	slices.SortFunc(answer.Refused, func(a, b Refusal) int { return a.Index - b.Index })
@@ -154,7 +159,17 @@ func (d *Door) submitObjects(ctx context.Context, t terms, r io.Reader) (SubmitA
 		return answer, b.err
 	}
 	answer.Receipts = append(answer.Receipts, b.receipts...)
+	for _, h := range b.held {
+		for i := range h.Index {
+			h.Index[i] = objectIndex(b.rows[h.Index[i]].Place, h.Index[i])
+		}
+		h.Index = slices.Compact(h.Index)
+		answer.Held = append(answer.Held, h)
+	}
 	for i, row := range b.rows {
+		if b.waits[i] {
+			continue
+		}
 		if reason := row.Refused + row.Skipped + row.Note; reason != "" {
 			answer.Refused = append(answer.Refused, Refusal{objectIndex(row.Place, i), row.Text, reason})
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -32,11 +33,17 @@ type terms struct {
 	valid       time.Duration
 	tags        []string
 	description string
+	force       bool
+
+	group        string // the audience that was asked for, as it was named
+	to           []string
+	person, role string // who asks
+	by           string
 }
 
 // terms checks what a request says, and that it may be said at all.
 func (d *Door) terms(r *SubmitRequest) (terms, error) {
-	t := terms{tlp: r.TLP, pap: r.PAP, confidence: neverStated, valid: time.Duration(r.Valid), tags: r.Tags, description: r.Description}
+	t := terms{tlp: r.TLP, pap: r.PAP, confidence: neverStated, valid: time.Duration(r.Valid), tags: r.Tags, description: r.Description, force: r.Force, group: r.Group, to: slices.Clone(r.To)}
 	if r.Confidence != nil {
 		t.confidence = *r.Confidence
 	}
@@ -64,7 +71,8 @@ func (d *Door) terms(r *SubmitRequest) (terms, error) {
 
 // issue is the terms as the node takes them, under one label.
 func (t terms) issue(label protocol.TLP, drafts []stix.Draft) node.Submission {
-	return node.Submission{Community: t.community, Audience: t.audience, TLP: label, PAP: t.pap, Drafts: drafts}
+	return node.Submission{Community: t.community, Audience: t.audience, TLP: label, PAP: t.pap, Drafts: drafts, Force: t.force,
+		Group: t.group, To: t.to, Person: t.person, Role: t.role, By: t.by}
 }
 
 // until is when what is said now ends; zero when the terms do not say.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage/journal"
 	"github.com/tocsin-exchange/tocsin/trust"
 )
 
@@ -74,7 +75,7 @@ func (d *Door) bearer(req *http.Request) (caller, error) {
 	if subtle.ConstantTimeCompare([]byte(record.Hash), []byte(hex.EncodeToString(hash[:]))) != 1 {
 		return nobody, nil
 	}
-	return caller{role: record.Role, reader: trust.Reader{Clearance: record.Clearance, PAP: record.PAP, Person: record.Person}}, nil
+	return caller{token: record.ID, role: record.Role, reader: trust.Reader{Clearance: record.Clearance, PAP: record.PAP, Person: record.Person}}, nil
 }
 
 func tokenID(hash [32]byte) string { return hex.EncodeToString(hash[:tokenIDSize]) }
@@ -101,6 +102,9 @@ func (d *Door) createToken(ctx context.Context, r TokenRequest) (TokenAnswer, er
 	}
 	row, err := json.Marshal(tokenRecord{token, hex.EncodeToString(hash[:])})
 	if err != nil {
+		return TokenAnswer{}, err
+	}
+	if err := d.node.NoteFirst(ctx, tokenMade(&token)); err != nil {
 		return TokenAnswer{}, err
 	}
 	return TokenAnswer{token, secret}, d.node.Store().Table(tokenTable).Set(ctx, []byte(token.ID), row)
@@ -146,5 +150,6 @@ func (d *Door) deleteToken(ctx context.Context, id string) error {
 	if _, ok, err := table.Load([]byte(id)); err != nil || !ok {
 		return cmp.Or(err, fmt.Errorf("%w: no token %q", node.ErrNotFound, id))
 	}
+	d.node.NoteDone(ctx, journal.Record{Act: journal.ActToken, Rule: "delete", Words: map[string]string{"token": id}})
 	return table.Delete(ctx, []byte(id))
 }

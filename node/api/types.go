@@ -27,13 +27,15 @@ type SubmitRequest struct {
 	Valid       Duration         `json:"valid,omitzero"`       // from now on; zero: the default lifetime of the type
 	Tags        []string         `json:"tags,omitempty"`
 	Description string           `json:"description,omitempty"`
+	Force       bool             `json:"force,omitzero"` // say what nothing may ever act on too: to our own organisation only
 }
 
 // A SubmitAnswer says what became of each value or object. All receipts are
 // durable.
 type SubmitAnswer struct {
-	Receipts []node.Receipt `json:"receipts"`
-	Refused  []Refusal      `json:"refused,omitempty"`
+	Receipts []node.Receipt    `json:"receipts"`
+	Refused  []Refusal         `json:"refused,omitempty"`
+	Held     []node.HeldDrafts `json:"held,omitempty"` // what waits for a person, by index in Values or Objects
 }
 
 // A Refusal is one value or object that was not said, and why.
@@ -158,7 +160,23 @@ type Lookup struct {
 	Value      string           `json:"value"` // as asked
 	Observable *stix.Observable `json:"observable,omitempty"`
 	Claims     []Claim          `json:"claims"`
-	Problem    string           `json:"problem,omitempty"` // why the value cannot be looked up; of many values only
+	Score      *int             `json:"score,omitempty"`       // 0 to 100, how far it is believed: the most of what bears on it; absent for a STIX id
+	Tier       string           `json:"tier,omitempty"`        // none, observe, alert or block: the narrowest of the same; no more than observe where never_block is
+	NeverBlock string           `json:"never_block,omitempty"` // why nothing may ever act on it
+	Judged     []Judged         `json:"judged,omitempty"`      // the values that the claims name, each judged as itself
+	Problem    string           `json:"problem,omitempty"`     // why the value cannot be looked up; of many values only
+}
+
+// A Judged is how far a value is believed and what may act on it, from what the
+// asker may see. It bears on the value asked for where its relation is exact or
+// cidr, or it is a wildcard above it; a name above it does not.
+type Judged struct {
+	Type       stix.Type `json:"type"`
+	Value      string    `json:"value"`
+	Relation   string    `json:"relation"` // to what was asked
+	Score      int       `json:"score"`
+	Tier       string    `json:"tier"`
+	NeverBlock string    `json:"never_block,omitempty"`
 }
 
 // A LookupAnswer answers in the order of the values.

@@ -25,6 +25,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/node/api"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/storage/journal"
 )
 
 // manyOrgs is from how many organisations on nobody is given a name: in a
@@ -41,7 +42,8 @@ type Federation struct {
 	graph  graph
 	orgs   map[string]*member
 	option func(org string, c *node.Config)
-	next   int // addresses given out
+	doors  func(org string, c *api.Config) // nil: as they are
+	next   int                             // addresses given out
 
 	closers []func() // of hostile hosts
 	taps    taps     // on everything that content could leak into
@@ -63,6 +65,8 @@ type member struct {
 	dir     string
 	host    host.Host
 	store   *storage.Store
+	audit   string           // directory of the journal: no part of what is copied and reverted
+	journal *journal.Journal // nil: none is kept
 	node    *node.Node
 	door    http.Handler
 	client  *api.Client
@@ -145,7 +149,7 @@ func (f *Federation) found(name string) *member {
 	f.check(err)
 	seal, err := protocol.NewSealKey(protocol.SuiteHybrid)
 	f.check(err)
-	m := &member{name: name, key: key, seal: seal, addr: addr, dir: f.t.TempDir()}
+	m := &member{name: name, key: key, seal: seal, addr: addr, dir: f.t.TempDir(), audit: f.t.TempDir()}
 	f.certify(m, org)
 	return m
 }
@@ -170,7 +174,10 @@ func (f *Federation) each(members []*member, do func(*member) error) {
 
 func (f *Federation) open(m *member) (err error) {
 	m.store, err = storage.Open(m.dir, storage.Options{Small: true, Log: f.log(m.name)})
-	return err
+	if err != nil {
+		return err
+	}
+	return f.openJournal(m)
 }
 
 // start brings a member's node up on its open store.
@@ -187,12 +194,12 @@ func (f *Federation) start(m *member) {
 		Name: f.graph.title(m.name), Store: m.store, Log: f.log(m.name), Entry: m.entry,
 		Keep: func(c protocol.Certificate) error { m.cert = c; return nil },
 	}
+	m.record(&c)
 	f.option(m.name, &c)
 	m.node, err = node.Start(f.t.Context(), c)
 	f.check(err)
 	m.entry = nil
-	m.door = api.New(api.Config{Node: m.node, Log: f.log(m.name)}).Local()
-	m.client = api.InProcess(m.door)
+	f.openDoor(m)
 	m.running = true
 }
 
@@ -406,6 +413,7 @@ func (f *Federation) Stop(org string) {
 	time.Sleep(10 * time.Millisecond) // the routers notice before the host goes
 	f.check(m.node.Close())
 	f.check(m.store.Close())
+	f.check(m.closeJournal())
 	m.running = false
 }
 
@@ -418,9 +426,12 @@ func (f *Federation) Kill(org string) {
 	f.unlink(m)
 	frozen := f.t.TempDir()
 	f.check(os.CopyFS(frozen, os.DirFS(m.dir)))
+	frozenAudit := f.t.TempDir()
+	f.check(os.CopyFS(frozenAudit, os.DirFS(m.audit)))
 	f.check(m.node.Close())
 	f.check(m.store.Close())
-	m.dir, m.running = frozen, false
+	f.check(m.closeJournal())
+	m.dir, m.audit, m.running = frozen, frozenAudit, false
 }
 
 func (f *Federation) unlink(m *member) {
@@ -469,7 +480,7 @@ func (f *Federation) close() {
 		if !m.running {
 			return nil
 		}
-		return errors.Join(m.node.Close(), m.store.Close())
+		return errors.Join(m.node.Close(), m.store.Close(), m.closeJournal())
 	})
 	f.letGo()
 	f.net.Close()

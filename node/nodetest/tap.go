@@ -147,7 +147,14 @@ func (f *Federation) scanMember(m *member) {
 		f.taps.scan(m.name, sinkMetrics, f.get(m, "/metrics"))
 		f.scanStore(m)
 	}
-	err := filepath.WalkDir(m.dir, func(path string, d os.DirEntry, err error) error {
+	f.scanFiles(m, m.dir)
+	f.scanFiles(m, m.audit)
+}
+
+// scanFiles looks at the files of one of a member's directories.
+func (f *Federation) scanFiles(m *member, dir string) {
+	f.t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}

@@ -66,6 +66,10 @@ type Trust struct {
 	Discredited bool    // too many false positives: it speaks among strangers
 }
 
+// unfaded is what is left of outcomes that count as not faded: no two are of one
+// moment, so the last of some strikes would never find the first whole.
+const unfaded = 5.0 / 6
+
 // Sound reports whether the organisation speaks with a voice of its own.
 func (t *Trust) Sound() bool { return t.Level.Chosen() && !t.Discredited }
 
@@ -98,7 +102,7 @@ func (m *Model) Trust(l Level, o Outcomes, now int64) Trust {
 	up := min(m.Up*o.Confirmed, m.Memory)
 	believed := m.Strength*float64(prior)/100 + up
 	t.Value = min(t.Ceiling, 100*believed/(m.Strength+up+m.Down*o.False))
-	t.Discredited = o.False >= m.Strikes
+	t.Discredited = o.False >= m.Strikes*unfaded
 	return t
 }
 

@@ -6,35 +6,44 @@ import (
 	"slices"
 
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 // A column is the values of one type that stand, sorted and distinct, as the
 // text that is served. It is never changed, so that a slow reader of an old one
 // stands in nobody's way.
 type column struct {
-	text    []byte // a value a line
-	ends    []uint32
-	expires []int64 // of each line, in Unix milliseconds
-	next    int64   // the first of these
-	long    bool    // there were more than a list may have; it holds none
+	text     []byte // a value a line
+	ends     []uint32
+	verdicts []verdict // of each line
+	next     int64     // the first moment at which a line is in no tier
+	long     bool      // there were more than a list may have; it holds none
 }
 
-// news says until when values stand now: Unix milliseconds, gone for those that
-// stand no more.
-type news map[string]int64
+// A verdict is how a value was judged.
+type verdict struct {
+	until [3]int64 // Unix milliseconds from which on it is no longer in a tier; 0: it is not
+	first uint64   // arrival of the first of the claims on it
+	score uint8    // as it was when it was judged
+	own   bool     // our own organisation says something of it
+}
 
-const gone = math.MinInt64
+// last is the moment from which on the value is in no tier.
+func (v *verdict) last() int64 {
+	return max(v.until[score.Observe], v.until[score.Alert], v.until[score.Block])
+}
 
-// later notes a date for a value, or keeps the later one it had.
-func later(all map[stix.Type]news, o stix.Observable, expires int64) {
+// news says how values are judged now; those of the zero verdict stand no more.
+type news map[string]verdict
+
+// note puts a verdict into the news of its type.
+func note(all map[stix.Type]news, o stix.Observable, v verdict) {
 	n := all[o.Type]
 	if n == nil {
 		n = news{}
 		all[o.Type] = n
 	}
-	if old, known := n[o.Value]; !known || old < expires {
-		n[o.Value] = expires
-	}
+	n[o.Value] = v
 }
 
 func (c *column) line(i int) []byte {
@@ -45,48 +54,56 @@ func (c *column) line(i int) []byte {
 	return c.text[from : c.ends[i]-1]
 }
 
-// with returns the column after news, without what has expired by now. With
-// add, a value that is there already stays for the later of both dates.
-func (c *column) with(n news, now int64, add bool) *column {
+// find returns the verdict on a value, nil where it is not in the column.
+func (c *column) find(value []byte) *verdict {
+	low, high := 0, len(c.ends)
+	for low < high {
+		if mid := (low + high) / 2; string(c.line(mid)) < string(value) {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	if low < len(c.ends) && string(c.line(low)) == string(value) {
+		return &c.verdicts[low]
+	}
+	return nil
+}
+
+// with returns the column after news, without what is in no tier any more.
+func (c *column) with(n news, now int64) *column {
 	if c.long {
 		return c
 	}
-	w := columnWriter{now: now, column: column{
-		text: make([]byte, 0, len(c.text)+32*len(n)), ends: make([]uint32, 0, len(c.ends)+len(n)),
-		expires: make([]int64, 0, len(c.ends)+len(n)), next: math.MaxInt64,
-	}}
+	w := newColumn(len(c.text)+32*len(n), len(c.ends)+len(n))
 	i := 0
 	for _, value := range slices.Sorted(maps.Keys(n)) {
 		for ; i < len(c.ends) && string(c.line(i)) < value; i++ {
-			appendLine(&w, c.line(i), c.expires[i])
+			appendLine(w, c.line(i), c.verdicts[i], now)
 		}
-		expires := n[value]
 		if i < len(c.ends) && string(c.line(i)) == value {
-			if add {
-				expires = max(expires, c.expires[i])
-			}
 			i++
 		}
-		appendLine(&w, value, expires)
+		appendLine(w, value, n[value], now)
 	}
 	for ; i < len(c.ends); i++ {
-		appendLine(&w, c.line(i), c.expires[i])
+		appendLine(w, c.line(i), c.verdicts[i], now)
 	}
 	if w.long {
 		return &column{next: math.MaxInt64, long: true}
 	}
-	return &w.column
+	return w
 }
 
-// A columnWriter writes a column line by line, in order.
-type columnWriter struct {
-	column
-	now int64
+func newColumn(bytes, lines int) *column {
+	return &column{text: make([]byte, 0, bytes), ends: make([]uint32, 0, lines), verdicts: make([]verdict, 0, lines), next: math.MaxInt64}
 }
 
-// appendLine adds a line, unless its time is over.
-func appendLine[T string | []byte](w *columnWriter, value T, expires int64) {
-	if w.long || expires <= w.now {
+// appendLine adds a line to a column that is being written, in order, unless
+// its time is over.
+func appendLine[T string | []byte](w *column, value T, v verdict, now int64) {
+	last := v.last()
+	if w.long || last <= now {
 		return
 	}
 	if len(w.ends) == MaxLines || len(w.text)+len(value) >= MaxBytes {
@@ -94,6 +111,31 @@ func appendLine[T string | []byte](w *columnWriter, value T, expires int64) {
 		return
 	}
 	w.text = append(append(w.text, value...), '\n')
-	w.ends, w.expires = append(w.ends, uint32(len(w.text))), append(w.expires, expires)
-	w.next = min(w.next, expires)
+	w.ends, w.verdicts = append(w.ends, uint32(len(w.text))), append(w.verdicts, v)
+	w.next = min(w.next, last)
+}
+
+// merge calls on for the lines of two columns in order: with their places, -1
+// where a column has no such line.
+func merge(a, b *column, on func(i, k int)) {
+	i, k := 0, 0
+	for i < len(a.ends) && k < len(b.ends) {
+		switch x, y := string(a.line(i)), string(b.line(k)); {
+		case x < y:
+			on(i, -1)
+			i++
+		case x > y:
+			on(-1, k)
+			k++
+		default:
+			on(i, k)
+			i, k = i+1, k+1
+		}
+	}
+	for ; i < len(a.ends); i++ {
+		on(i, -1)
+	}
+	for ; k < len(b.ends); k++ {
+		on(-1, k)
+	}
 }

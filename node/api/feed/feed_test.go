@@ -2,6 +2,7 @@ package feed
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 // start is the moment tests count from.
@@ -46,7 +48,12 @@ type saying struct {
 	after   time.Duration // the start
 	valid   time.Duration // from the start; 30 days when left out
 	revoked bool
+	sure    int           // confidence; 80 when left out
+	from    time.Duration // valid, from the start; an hour before it when left out
+	odd     bool          // under ids that sightings do not speak of
 	values  string
+	met     string // values of which it is said that they were met,
+	fine    string // and that they are harmless
 }
 
 func (a *author) sign(tb testing.TB, w saying) *protocol.Bulletin {
@@ -71,6 +78,14 @@ func (a *author) sign(tb testing.TB, w saying) *protocol.Bulletin {
 	for value := range strings.FieldsSeq(w.values) {
 		objects = append(objects, w.object(tb, value))
 	}
+	for value := range strings.FieldsSeq(w.met) {
+		s := stix.Sighting{ID: idOf("sighting", value), Of: indicatorOf(value), Confidence: -1, Created: start, Modified: start}
+		objects = append(objects, w.finish(s.AppendJSON(nil)))
+	}
+	for value := range strings.FieldsSeq(w.fine) {
+		o := stix.Opinion{ID: idOf("opinion", value), About: []string{indicatorOf(value)}, Opinion: stix.StronglyDisagree, Confidence: -1, Created: start, Modified: start}
+		objects = append(objects, w.finish(o.AppendJSON(nil)))
+	}
 	b, err := protocol.Sign(a.key, a.cert, h, objects)
 	if err != nil {
 		tb.Fatal(err)
@@ -85,19 +100,31 @@ func (w *saying) object(tb testing.TB, value string) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte(value))
 	in := stix.Indicator{
-		ID:         fmt.Sprintf("indicator--%x-%x-4%03x-8%03x-%x", sum[:4], sum[4:6], int(sum[6])<<4|7, int(sum[7])<<4|3, sum[8:14]),
-		Observable: o, Confidence: 80, Created: start, Modified: start, ValidFrom: start.Add(-time.Hour), ValidUntil: start.Add(30 * days),
+		ID: indicatorOf(value), Observable: o, Confidence: cmp.Or(w.sure, 80), Created: start, Modified: start, ValidFrom: start.Add(cmp.Or(w.from, -time.Hour)), ValidUntil: start.Add(30 * days),
+	}
+	if w.odd {
+		in.ID = idOf("indicator", "odd "+value)
 	}
 	if w.valid != 0 {
 		in.ValidUntil = start.Add(w.valid)
 	}
-	raw := in.AppendJSON(nil)
+	return w.finish(in.AppendJSON(nil))
+}
+
+func (w *saying) finish(raw []byte) []byte {
 	if w.revoked {
-		raw = bytes.Replace(raw, []byte(`"type":`), []byte(`"revoked":true,"type":`), 1)
+		return bytes.Replace(raw, []byte(`"type":`), []byte(`"revoked":true,"type":`), 1)
 	}
 	return raw
+}
+
+// indicatorOf is the id of the indicator of a value, in any scope.
+func indicatorOf(value string) string { return idOf("indicator", value) }
+
+func idOf(kind, value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return fmt.Sprintf("%s--%x-%x-4%03x-8%03x-%x", kind, sum[:4], sum[4:6], int(sum[6])<<4|7, int(sum[7])<<4|3, sum[8:14])
 }
 
 // A desk is a store with a shelf on it.
@@ -105,6 +132,12 @@ type desk struct {
 	testing.TB
 	store *storage.Store
 	*Shelf
+	*court
+}
+
+// over puts a new shelf and a court on a store.
+func over(tb testing.TB, s *storage.Store, c *court) *desk {
+	return &desk{tb, s, NewShelf(s, c.judge), c}
 }
 
 func newDesk(tb testing.TB) *desk {
@@ -114,7 +147,7 @@ func newDesk(tb testing.TB) *desk {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { s.Close() })
-	return &desk{tb, s, NewShelf(s)}
+	return over(tb, s, newCourt())
 }
 
 func (d *desk) keep(a *author, w saying) {
@@ -125,13 +158,13 @@ func (d *desk) keep(a *author, w saying) {
 	}
 }
 
-// read returns a list as one line, "" for none, and checks its form.
-func (d *desk) read(name string, q storage.Query) string {
+// list returns a list, and checks its form.
+func (d *desk) list(name string, tier score.Tier, q storage.Query) (List, string) {
 	d.Helper()
 	if q.Now.IsZero() {
 		q.Now = start
 	}
-	l, err := d.List(d.Context(), name, q)
+	l, err := d.List(d.Context(), name, tier, q)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -142,7 +175,14 @@ func (d *desk) read(name string, q storage.Query) string {
 	if l.ETag != fmt.Sprintf(`"%x"`, sha256.Sum256([]byte(text))) {
 		d.Fatalf("ETag %s of %q", l.ETag, text)
 	}
-	return strings.Join(strings.Fields(text), " ")
+	return l, strings.Join(strings.Fields(text), " ")
+}
+
+// read returns what is observed as one line, "" for none.
+func (d *desk) read(name string, q storage.Query) string {
+	d.Helper()
+	_, text := d.list(name, score.Observe, q)
+	return text
 }
 
 func (d *desk) want(want, name string, q storage.Query) {
@@ -173,7 +213,7 @@ func TestLists(t *testing.T) {
 		d.want(want, name, storage.Query{})
 	}
 	for _, name := range []string{"", "IP", "nonsense", "ip/", "mutex"} {
-		if _, err := d.List(t.Context(), name, storage.Query{}); !errors.Is(err, ErrUnknown) {
+		if _, err := d.List(t.Context(), name, score.Block, storage.Query{}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -214,7 +254,7 @@ func TestWhatIsLeftOut(t *testing.T) {
 		}
 		d.want("", "ip", storage.Query{}) // what is built now has to follow
 		d.keep(newAuthor("bank"), row.said)
-		fresh := &desk{t, d.store, NewShelf(d.store)}
+		fresh := over(t, d.store, d.court)
 		for kind, d := range map[string]*desk{"followed": d, "built": fresh} {
 			if got := d.read("ip", storage.Query{}); (got != "") != row.in {
 				t.Errorf("%s, %s: %q", row.name, kind, got)

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
-	"github.com/tocsin-exchange/tocsin/storage"
 )
 
 // Limits of a list.
@@ -62,12 +61,6 @@ func listed(t stix.Type) bool {
 	return false
 }
 
-// actionable reports whether machines may act on a claim, and a line can carry
-// its value.
-func actionable(c *storage.Claim) bool {
-	return c.PAP <= protocol.PAPGreen && fits(c.Observable.Value) && c.Observable.SpecialUse() == ""
-}
-
 // fits reports whether a value is a line of its own and nothing but that.
 func fits(value string) bool {
 	return value != "" && value[0] != '#' && utf8.ValidString(value) && !strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
@@ -79,6 +72,9 @@ type List struct {
 	Lines int
 	Size  int      // bytes
 	Parts [][]byte // the text, in order; not to be changed
+
+	LeftOut int       // values that are in the tier and not in the list: it would have too many lines
+	Held    time.Time // the list stands still until then; zero: it does not
 }
 
 // newList puts columns together.

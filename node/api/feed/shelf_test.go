@@ -13,15 +13,16 @@ import (
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 // longColumn has more bytes than a list may have.
 func longColumn() *column {
 	n := news{}
 	for i := range MaxBytes>>22 + 1 {
-		n[fmt.Sprint(i, strings.Repeat("x", 1<<22))] = math.MaxInt64
+		n[fmt.Sprint(i, strings.Repeat("x", 1<<22))] = verdict{until: [3]int64{math.MaxInt64}}
 	}
-	return (&column{next: math.MaxInt64}).with(n, 0, true)
+	return (&column{next: math.MaxInt64}).with(n, 0)
 }
 
 // TestTooLongIsNotCut: a list that is too long is an error and no list, the
@@ -34,7 +35,7 @@ func TestTooLongIsNotCut(t *testing.T) {
 	clear(d.sets[0].lists)
 	d.keep(newAuthor("hospital"), saying{values: "203.0.113.8"})
 	for _, name := range []string{"ip", "ipv4"} {
-		if l, err := d.List(t.Context(), name, storage.Query{Now: start}); !errors.Is(err, ErrTooLong) || l.Parts != nil {
+		if l, err := d.List(t.Context(), name, score.Observe, storage.Query{Now: start}); !errors.Is(err, ErrTooLong) || l.Parts != nil {
 			t.Errorf("%s: %d lines, %v", name, l.Lines, err)
 		}
 	}
@@ -43,8 +44,8 @@ func TestTooLongIsNotCut(t *testing.T) {
 }
 
 func TestTooManyLines(t *testing.T) {
-	full := columnWriter{column: column{ends: make([]uint32, MaxLines)}}
-	appendLine(&full, "a", 1)
+	full := &column{ends: make([]uint32, MaxLines)}
+	appendLine(full, "a", verdict{until: [3]int64{1}}, 0)
 	if !full.long || len(full.ends) != MaxLines {
 		t.Errorf("%d lines", len(full.ends))
 	}
@@ -107,7 +108,7 @@ func TestMuchAtOnce(t *testing.T) {
 		lines += len(values)
 		d.keep(a, saying{after: time.Duration(i) * time.Second, values: strings.Join(values, " ")})
 	}
-	if l, err := d.List(t.Context(), "ip", storage.Query{Now: start}); err != nil || l.Lines != lines {
+	if l, err := d.List(t.Context(), "ip", score.Observe, storage.Query{Now: start}); err != nil || l.Lines != lines {
 		t.Errorf("%d lines, want %d, %v", l.Lines, lines, err)
 	}
 }
@@ -119,7 +120,7 @@ func TestWaitingEnds(t *testing.T) {
 	d.turn <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := d.List(ctx, "ip", storage.Query{}); !errors.Is(err, context.Canceled) {
+	if _, err := d.List(ctx, "ip", score.Observe, storage.Query{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -128,7 +129,7 @@ func TestClosedStore(t *testing.T) {
 	d := newDesk(t)
 	d.keep(newAuthor("bank"), saying{values: "203.0.113.7"})
 	d.store.Close()
-	if _, err := d.List(t.Context(), "ip", storage.Query{Now: start}); !errors.Is(err, storage.ErrClosed) {
+	if _, err := d.List(t.Context(), "ip", score.Observe, storage.Query{Now: start}); !errors.Is(err, storage.ErrClosed) {
 		t.Error(err)
 	}
 }
@@ -141,7 +142,7 @@ func TestManyAskers(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 20 {
-				if l, err := d.List(t.Context(), "ip", storage.Query{Now: start}); err != nil || len(l.Parts) != 2 {
+				if l, err := d.List(t.Context(), "ip", score.Observe, storage.Query{Now: start}); err != nil || len(l.Parts) != 2 {
 					t.Errorf("%+v %v", l, err)
 				}
 			}
@@ -151,7 +152,7 @@ func TestManyAskers(t *testing.T) {
 		d.keep(a, saying{after: time.Duration(i) * time.Second, values: fmt.Sprintf("203.0.113.%d", i)})
 	}
 	wg.Wait()
-	if l, err := d.List(t.Context(), "ip", storage.Query{Now: start}); err != nil || l.Lines != 20 {
+	if l, err := d.List(t.Context(), "ip", score.Observe, storage.Query{Now: start}); err != nil || l.Lines != 20 {
 		t.Errorf("%d lines, %v", l.Lines, err)
 	}
 }

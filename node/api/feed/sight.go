@@ -72,4 +72,14 @@ func (s sights) agree(q *storage.Query) bool {
 	return true
 }
 
+// within reports whether a query makes all visible that is visible here.
+func (s sights) within(q *storage.Query) bool {
+	for _, v := range s {
+		if v.visible && !sees(q, &v.header) {
+			return false
+		}
+	}
+	return true
+}
+
 func sees(q *storage.Query, h *protocol.Header) bool { return q.Visible == nil || q.Visible(h) }

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/node/api"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
+)
+
+const whyHelp = `Says why a value is believed as far as it is, and what may act on it: who said
+what, when and under which label, what became of it, for each tier and each feed
+whether the value is in it and by which rule. Only what the asker may see counts.
+
+Prints the conclusion in the first line, then a block for each part:
+
+  why: 203.0.113.7 is in alert, not in block: the score is 45, block needs 60 ...
+  voice: hospital counted weight:0.45 claim confidence:90 decay:1 trust:50
+    trust: 50: chosen at level 50, 0.0 confirmed, 0.0 false positives, at most 75
+  claim: hospital tlp:green confidence:90 expires:2026-01-31 community:isac
+    state: stands, it counts until it expires or something newer is said
+    issued: 2026-01-01T00:00:00Z received: 2026-01-01T00:00:01Z from: bank rule: own
+    bulletin: ID index: 0
+    then: tier:alert score:45 trust:50
+    now: counted weight:0.45
+  tier: alert yes until:2026-01-12T00:00:00Z score: the score is 45 of the 30 needed
+  feed: ip observe:yes alert:yes block:no
+    alert: held, too much of the list would change at once: it stands still until ...
+
+A feed has a line below where it goes by another rule than the tier. What is
+listed as then is how the value was judged when the word came, of what was said by
+then and is held still; levels, members, blocks, outcomes and never-block lists
+are those of now. What was erased, disowned or declined is in no answer about a
+value.
+
+With --replay FILE, which holds what --json printed (- is standard input), the
+value is judged again by what is recorded there and nothing else, without a
+node: same, or a line for each difference and exit code 1.
+
+Exit code 3 when nothing is known of any value and none is on a never-block list.`
+
+func (c *cli) whyCommand() *cobra.Command {
+	var kind, replay string
+	cmd := &cobra.Command{Use: "why VALUE... | why --replay FILE", Short: "Say why a value is in a tier or not", Long: whyHelp,
+		Example: "  tocsin why 203.0.113.7\n  tocsin why --json 203.0.113.7 > why.json; tocsin why --replay why.json",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("replay") {
+				return noArgs(cmd, args)
+			}
+			return someArgs("VALUE")(cmd, args)
+		}}
+	cmd.Flags().StringVar(&kind, "type", "", "type of the values, such as domain-name (default: guessed)")
+	cmd.Flags().StringVar(&replay, "replay", "", "judge again what --json printed into this file")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("replay") {
+			return c.replay(replay)
+		}
+		return c.why(cmd.Context(), args, stix.Type(kind))
+	}
+	return c.answers(cmd)
+}
+
+func (c *cli) why(ctx context.Context, values []string, kind stix.Type) error {
+	return c.ask(func(client *api.Client) error {
+		known := 0
+		for i, value := range values {
+			w, err := client.Why(ctx, value, kind)
+			if err != nil {
+				return err
+			}
+			if w.Known() {
+				known++
+			}
+			if err := c.printWhy(&w, i > 0); err != nil {
+				return err
+			}
+		}
+		switch {
+		case known > 0:
+			return nil
+		case len(values) == 1:
+			return notFoundf("nothing is known of %s", values[0])
+		}
+		return notFoundf("nothing is known of any of %d values", len(values))
+	})
+}
+
+// printWhy prints an answer; of what nothing is known only as JSON.
+func (c *cli) printWhy(w *api.Why, apart bool) error {
+	if c.json {
+		return c.print(w, "")
+	}
+	if !w.Known() {
+		return nil
+	}
+	lines := whyLines(w)
+	if apart {
+		lines = append([]string{""}, lines...)
+	}
+	_, err := fmt.Fprintln(c.stdout, strings.Join(lines, "\n"))
+	return err
+}
+
+func whyLines(w *api.Why) []string {
+	lines := []string{"why: " + clean(w.Conclusion)}
+	if n := w.NeverBlock; n != nil {
+		line := "never-block: " + clean(n.Reason) + ", list: " + field(n.List)
+		if n.Entry != "" {
+			line += " entry: " + field(n.Entry)
+		}
+		lines = append(lines, line)
+	}
+	for _, r := range w.Related {
+		line := fmt.Sprintf("related: %s %s %s tier:%s score:%d", field(r.Value), field(string(r.Type)), field(r.Relation), field(r.Tier), r.Score)
+		if r.NeverBlock != "" {
+			line += " never-block:" + field(r.NeverBlock)
+		}
+		lines = append(lines, line)
+	}
+	for i := range w.Voices {
+		lines = append(lines, voiceLines(&w.Voices[i])...)
+	}
+	for i := range w.Claims {
+		lines = append(lines, wordLines("claim", &w.Claims[i])...)
+	}
+	for i := range w.Sightings {
+		lines = append(lines, wordLines(w.Sightings[i].Says, &w.Sightings[i])...)
+	}
+	if w.LeftOut > 0 {
+		lines = append(lines, fmt.Sprintf("left-out: %d more that were said", w.LeftOut))
+	}
+	if len(w.Claims)+len(w.Sightings) > 0 {
+		lines = append(lines, "then: "+clean(w.ThenBasis))
+	}
+	for _, t := range w.Tiers {
+		line := fmt.Sprintf("tier: %s %s", field(t.Tier), yes(t.In))
+		if !t.Until.IsZero() {
+			line += " until:" + t.Until.UTC().Format(time.RFC3339)
+		}
+		lines = append(lines, line+" "+field(t.Rule)+": "+clean(t.Reason))
+	}
+	return append(lines, feedLines(w)...)
+}
+
+// feedLines are a line for each feed, and one below for each of its lists that
+// goes by another rule than the tier.
+func feedLines(w *api.Why) (lines []string) {
+	last, at := "", 0
+	for _, f := range w.Feeds {
+		if f.Feed != last {
+			lines, last, at = append(lines, "feed: "+field(f.Feed)), f.Feed, len(lines)
+		}
+		lines[at] += " " + field(f.Tier) + ":" + yes(f.In)
+		if !slices.ContainsFunc(w.Tiers, func(t node.TierIn) bool { return t.Tier == f.Tier && t.Rule == f.Rule }) {
+			lines = append(lines, fmt.Sprintf("  %s: %s, %s", field(f.Tier), field(f.Rule), clean(f.Reason)))
+		}
+	}
+	return lines
+}
+
+// voiceLines are what became of one organisation's word.
+func voiceLines(v *node.Voice) []string {
+	line := fmt.Sprintf("voice: %s %s weight:%s", field(v.Org), field(v.Rule), number(v.Weight))
+	if v.Says != "" {
+		line += " " + field(v.Says)
+	}
+	if v.Confidence != nil {
+		line += fmt.Sprintf(" confidence:%d decay:%s", *v.Confidence, number(v.Decay))
+	}
+	lines := []string{line + " trust:" + number(v.Trust)}
+	if v.TrustWhy != "" {
+		lines = append(lines, "  trust: "+clean(v.TrustWhy))
+	}
+	switch d := v.Door; {
+	case d == nil:
+	case d.Org.IsZero():
+		lines = append(lines, "  door: it speaks with the one voice of the founders nobody here decided on")
+	case d.Org == v.OrgKey:
+		lines = append(lines, fmt.Sprintf("  door: nobody here decided on it; it was introduced by %d chosen", len(d.By)))
+	default:
+		lines = append(lines, fmt.Sprintf("  door: nobody here decided on it; it speaks with the one voice of those %s let in", field(v.Of)))
+	}
+	return lines
+}
+
+// wordLines are one claim, sighting or opinion.
+func wordLines(what string, w *api.WhyWord) []string {
+	lines := []string{
+		what + ": " + wordLine(w),
+		"  state: " + field(w.State) + ", " + clean(w.Why),
+		fmt.Sprintf("  issued: %s received: %s from: %s rule: %s", w.Issued.UTC().Format(time.RFC3339), w.Received.UTC().Format(time.RFC3339), field(w.From), field(w.Reason)),
+		fmt.Sprintf("  bulletin: %s index: %d by: %s", w.Bulletin, w.Index, w.Fingerprint),
+		fmt.Sprintf("  then: tier:%s score:%d trust:%s", field(w.Then.Tier), w.Then.Score, number(w.Then.Trust)),
+	}
+	if w.Became != "" {
+		lines = append(lines, fmt.Sprintf("  now: %s weight:%s", field(w.Became), number(w.Weight)))
+	}
+	return lines
+}
+
+// wordLine is who said it and under what.
+func wordLine(w *api.WhyWord) string {
+	parts := []string{field(w.Org), "tlp:" + w.TLP.String()}
+	add := func(key, value string) {
+		if value != "" {
+			parts = append(parts, key+":"+field(value))
+		}
+	}
+	if w.Confidence != nil {
+		add("confidence", strconv.Itoa(*w.Confidence))
+	}
+	add("expires", expires(w.Expires))
+	add("community", w.Community)
+	add("to", w.Audience)
+	add("via", w.Via)
+	add("pap", w.PAP.String())
+	add("drill", w.Drill)
+	return strings.Join(parts, " ")
+}
+
+func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+
+// maxReplay bounds what is read of a file of answers.
+const maxReplay = 256 << 20
+
+// A replayed is one value that was judged again.
+type replayed struct {
+	Value       string   `json:"value"`
+	Same        bool     `json:"same"`
+	Differences []string `json:"differences,omitempty"`
+}
+
+// replay judges again what a file holds.
+func (c *cli) replay(path string) error {
+	in := c.stdin
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		in = file
+	}
+	found, differ := 0, false
+	for answers := jsontext.NewDecoder(io.LimitReader(in, maxReplay)); ; found++ {
+		var w api.Why
+		err := json.UnmarshalDecode(answers, &w, json.RejectUnknownMembers(true))
+		if errors.Is(err, io.EOF) && found > 0 {
+			break
+		}
+		if err != nil {
+			return hinted(fmt.Errorf("%s: no answer of `tocsin why --json`: %w", path, err), "give a file that `tocsin why --json VALUE` wrote")
+		}
+		r := replayed{Value: w.Case.Value.Value}
+		if r.Differences, err = w.Replay(); err != nil {
+			return fmt.Errorf("%s: %s: %w", path, clean(r.Value), err)
+		}
+		r.Same = len(r.Differences) == 0
+		differ = differ || !r.Same
+		if err := c.printReplay(&r, &w); err != nil {
+			return err
+		}
+	}
+	if differ {
+		return errTold
+	}
+	return nil
+}
+
+func (c *cli) printReplay(r *replayed, w *api.Why) error {
+	if c.json || r.Same {
+		return c.print(r, "same: %s", clean(w.Conclusion))
+	}
+	for _, d := range r.Differences {
+		fmt.Fprintf(c.stdout, "differs: %s %s\n", field(r.Value), clean(d))
+	}
+	return nil
+}
