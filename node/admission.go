@@ -130,9 +130,9 @@ func distinct(list []string) []string {
 func (b *bench) source(h *protocol.Header, types []string, now time.Time) policy.Source {
 	org := h.Org()
 	l := b.level(org, "")
-	s := policy.Source{Name: b.outlook.name(org), Anchor: l.Role == score.Anchor, Chosen: l.Chosen(), Level: int(b.trust(org, "", now).Value)}
+	s := policy.Source{Name: b.outlook.name(org), Anchor: l.Role == score.Anchor, Chosen: l.Chosen(), Level: int(b.trust(org, "", WholeRecord, now).Value)}
 	for i, kind := range types {
-		level := int(b.trust(org, stix.Type(kind), now).Value)
+		level := int(b.trust(org, stix.Type(kind), WholeRecord, now).Value)
 		if i == 0 || level < s.Level {
 			s.Level = level
 		}

@@ -112,14 +112,14 @@ func (b *bench) communities(org protocol.Org) (names []string) {
 	return slices.Compact(names)
 }
 
-// trust is how far an organisation is believed in one type of value.
-func (b *bench) trust(org protocol.Org, kind stix.Type, now time.Time) score.Trust {
-	return b.model.Trust(b.level(org, kind), b.outcomes.of(org, kind), now.UnixMilli())
+// trust is how far an organisation is believed in one type of value, by a record.
+func (b *bench) trust(org protocol.Org, kind stix.Type, r Record, now time.Time) score.Trust {
+	return b.model.Trust(b.level(org, kind), b.outcomes.of(org, kind, r), now.UnixMilli())
 }
 
 // judge returns a judge for one moment. It remembers whom it was asked about, so
 // it is for one goroutine.
-func (b *bench) judge(now time.Time) *score.Judge {
+func (b *bench) judge(now time.Time, r Record) *score.Judge {
 	type about struct {
 		org  protocol.Org
 		kind stix.Type
@@ -128,7 +128,7 @@ func (b *bench) judge(now time.Time) *score.Judge {
 	return &score.Judge{Model: &b.model, Voices: b.voices, Trust: func(org protocol.Org, kind stix.Type) score.Trust {
 		t, asked := known[about{org, kind}]
 		if !asked {
-			t = b.trust(org, kind, now)
+			t = b.trust(org, kind, r, now)
 			known[about{org, kind}] = t
 		}
 		return t

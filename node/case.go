@@ -90,7 +90,7 @@ func (j *Judges) record(o stix.Observable, v score.Value) Case {
 			return
 		}
 		known[org] = true
-		l, sums := j.bench.level(org, o.Type), j.bench.outcomes.of(org, o.Type)
+		l, sums := j.bench.level(org, o.Type), j.bench.outcomes.of(org, o.Type, j.by)
 		given := CaseOrg{Org: org, Role: l.Role.String(), Level: l.Number, Confirmed: sums.Confirmed, False: sums.False, As: sums.At}
 		for _, d := range doors {
 			given.Doors = append(given.Doors, CaseDoor{d.Org, d.Community, d.By})

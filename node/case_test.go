@@ -43,7 +43,7 @@ func drawBench(t *rapid.T) *bench {
 			o.levels[org] = level{number: rapid.SampledFrom([]int{0, 10, 60, 100}).Draw(t, "level")}
 		}
 		if rapid.Bool().Draw(t, "past") {
-			oc.sums[outcomeKey{org, stix.IPv4Addr}] = score.Outcomes{
+			oc.sums[outcomeKey{org, stix.IPv4Addr, WholeRecord}] = score.Outcomes{
 				Confirmed: rapid.Float64Range(0, 50).Draw(t, "confirmed"), False: rapid.Float64Range(0, 4).Draw(t, "false"), At: caseNow - int64(i)*86_400_000,
 			}
 		}
@@ -90,7 +90,7 @@ func drawCaseValue(t *rapid.T) score.Value {
 func TestCaseReplays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, v := drawBench(t), drawCaseValue(t)
-		j := &Judges{bench: b, judge: b.judge(time.UnixMilli(caseNow)), now: caseNow}
+		j := &Judges{bench: b, judge: b.judge(time.UnixMilli(caseNow), WholeRecord), by: WholeRecord, now: caseNow}
 		want := j.judge.Explain(v, caseNow)
 		o := stix.Observable{Type: stix.IPv4Addr, Value: "203.0.113.7"}
 		text, err := json.Marshal(j.record(o, v))

@@ -25,14 +25,15 @@ type Judges struct {
 	n     *Node
 	bench *bench
 	judge *score.Judge
+	by    Record // whose outcomes
 	now   int64
 	Mark  uint64 // another when a value may be judged otherwise without news of it
 }
 
-// Judges returns who judges at a moment.
-func (n *Node) Judges(now time.Time) *Judges {
+// Judges returns who judges at a moment for an asker that may see a record.
+func (n *Node) Judges(now time.Time, r Record) *Judges {
 	b := n.bench()
-	return &Judges{n, b, b.judge(now), now.UnixMilli(), b.mark}
+	return &Judges{n, b, b.judge(now, r), r, now.UnixMilli(), b.mark}
 }
 
 // Never says why nothing may ever act on a value.
@@ -123,11 +124,12 @@ func evidence(c *storage.Claim, kind score.Kind, confidence int, at int64) score
 }
 
 // Trust is how far an organisation is believed in a type of value now ("": in
-// any), and what says so: a key of the policy, peer-trust, or own.
+// any) by all that became of its word, and what says so: a key of the policy,
+// peer-trust, or own.
 func (n *Node) Trust(org protocol.Org, kind stix.Type) (score.Trust, string) {
 	b := n.bench()
 	_, source := b.belief(org, kind)
-	return b.trust(org, kind, time.Now()), source
+	return b.trust(org, kind, WholeRecord, time.Now()), source
 }
 
 // Doors returns by which organisations one came in that nobody here decided on.

@@ -43,7 +43,7 @@ func TestWhatMayAct(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			j, err := vendor.Judges(time.Now()).Explain(o, vendor.Query())
+			j, err := vendor.Judges(time.Now(), node.WholeRecord).Explain(o, vendor.Query())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,35 @@ import (
 	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
+// A Record says which outcomes a judgement goes by: none but those drawn from
+// what its asker may see, or an answer would tell of what is not shown.
+type Record uint8
+
+// Records, each with all of the one before. What is under RED, and what is said
+// in a drill, is in none.
+const (
+	NoRecord    Record = iota // levels alone
+	OpenRecord                // drawn from CLEAR and GREEN, up to PAP:AMBER
+	WholeRecord               // and from AMBER, AMBER+STRICT and PAP:RED
+)
+
+// RecordFor is the record that a reader may see all of.
+func RecordFor(r trust.Reader) Record {
+	switch {
+	case r.Clearance >= protocol.AmberStrict && r.PAP >= protocol.PAPRed:
+		return WholeRecord
+	case r.Clearance >= protocol.Green && r.PAP >= protocol.PAPAmber:
+		return OpenRecord
+	}
+	return NoRecord
+}
+
+// of reports whether outcomes of a record may be drawn from something that was
+// said.
+func (r Record) of(c *storage.Claim) bool {
+	return c.Drill == "" && trust.Counted(c.TLP) && (r == WholeRecord || r == OpenRecord && !trust.Named(c.TLP) && c.PAP <= protocol.PAPAmber)
+}
+
 // Outcomes are what became of everybody's word, by organisation and observable
 // type. They are never changed; whoever learns of one makes others.
 type outcomes struct {
@@ -15,15 +44,16 @@ type outcomes struct {
 }
 
 type outcomeKey struct {
-	org  protocol.Org
-	kind stix.Type
+	org    protocol.Org
+	kind   stix.Type
+	record Record
 }
 
-func (o *outcomes) of(org protocol.Org, kind stix.Type) score.Outcomes {
+func (o *outcomes) of(org protocol.Org, kind stix.Type, r Record) score.Outcomes {
 	if o == nil {
 		return score.Outcomes{}
 	}
-	return o.sums[outcomeKey{org, kind}]
+	return o.sums[outcomeKey{org, kind, r}]
 }
 
 // A saying is one organisation's word on a value, as far as outcomes go.
@@ -32,11 +62,21 @@ type saying struct {
 	kind    score.Kind
 	said    int64 // Unix milliseconds: issued, or received if that was earlier
 	arrival uint64
+	first   start // of a claim that is held in several versions
 }
 
-// before reports whether a saying was made before another, and was here before:
-// whoever repeats others gains nothing by an earlier date.
-func (s saying) before(t saying) bool { return s.arrival < t.arrival && s.said <= t.said }
+// A start is when something was said first.
+type start struct {
+	said    int64
+	arrival uint64
+}
+
+// before reports whether a saying was first made before another, and was here
+// before: whoever repeats others gains nothing by an earlier date, and whoever
+// says a thing anew loses nothing.
+func (s saying) before(t saying) bool {
+	return s.first.arrival < t.first.arrival && s.first.said <= t.first.said
+}
 
 // A finding is what one organisation's word shows of another's on a value.
 type finding struct {
@@ -47,17 +87,14 @@ type finding struct {
 	at     int64        // Unix milliseconds
 }
 
-// countable reports whether outcomes are drawn from something that was said:
-// what is said in a drill stays there, and what is under RED moves no figure.
-func countable(c *storage.Claim) bool { return c.Drill == "" && trust.Counted(c.TLP) }
-
-// sayings are all that is said of a value, without what nobody holds to any more:
-// whoever calls it harmless silences what it said before, and a claim takes that
+// sayings are all that a record takes of what is said of a value, without what
+// nobody holds to any more: whoever calls it harmless silences what it said before, and a claim takes that
 // back, as in package score.
-func sayings(claims, about []storage.Claim) (list []saying) {
+func sayings(claims, about []storage.Claim, r Record) (list []saying) {
 	add := func(c *storage.Claim, kind score.Kind) {
-		if countable(c) {
-			list = append(list, saying{c.Org, kind, min(c.Issued.UnixMilli(), c.Received.UnixMilli()), c.Arrival})
+		if r.of(c) {
+			said := min(c.Issued.UnixMilli(), c.Received.UnixMilli())
+			list = append(list, saying{c.Org, kind, said, c.Arrival, start{said, c.Arrival}})
 		}
 	}
 	for i := range claims {

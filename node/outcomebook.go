@@ -27,8 +27,8 @@ import (
 //	"cursor"    the arrival up to which outcomes were drawn
 //	"o" number8 some outcomes, in order
 //
-// An outcome names the value by HMAC-SHA256 of organisation, outcome and value,
-// cut to 16 bytes: one that is drawn again is the same, and no value is on the
+// An outcome names the value by HMAC-SHA256 of organisation, record, outcome and
+// value, cut to 16 bytes: one that is drawn again is the same, and no value is on the
 // disk. Whoever has the files of a store that is not encrypted can try out
 // guesses. One that weighs nothing ends the one before it with the same hash.
 const (
@@ -141,10 +141,10 @@ func (b *outcomeBook) put(d drawn) {
 	}
 }
 
-func (b *outcomeBook) hash(org protocol.Org, what score.Outcome, o stix.Observable) (h outcomeHash) {
+func (b *outcomeBook) hash(org protocol.Org, r Record, what score.Outcome, o stix.Observable) (h outcomeHash) {
 	mac := hmac.New(sha256.New, b.key)
 	mac.Write(org[:])
-	mac.Write([]byte{byte(what)})
+	mac.Write([]byte{byte(r), byte(what)})
 	mac.Write([]byte(o.String()))
 	copy(h[:], mac.Sum(nil))
 	return h
@@ -153,9 +153,9 @@ func (b *outcomeBook) hash(org protocol.Org, what score.Outcome, o stix.Observab
 // note draws an outcome from a finding about a value: one of each kind for an
 // organisation and value, that which weighs most. It reports whether anything is
 // other than before.
-func (b *outcomeBook) note(m *score.Model, f finding, o stix.Observable, stranger bool, now time.Time) bool {
-	k := outcomeKey{f.org, o.Type}
-	d := drawn{b.hash(f.org, f.what, o), k, f.by, f.what, float32(f.weight), f.at}
+func (b *outcomeBook) note(m *score.Model, r Record, f finding, o stix.Observable, stranger bool, now time.Time) bool {
+	k := outcomeKey{f.org, o.Type, r}
+	d := drawn{b.hash(f.org, r, f.what, o), k, f.by, f.what, float32(f.weight), f.at}
 	var was drawn
 	known := false
 	if a := b.accounts[k]; a != nil {
@@ -224,8 +224,8 @@ func (b *outcomeBook) sums() *outcomes {
 	return o
 }
 
-func (b *outcomeBook) of(org protocol.Org, kind stix.Type) score.Outcomes {
-	if a := b.accounts[outcomeKey{org, kind}]; a != nil {
+func (b *outcomeBook) of(org protocol.Org, kind stix.Type, r Record) score.Outcomes {
+	if a := b.accounts[outcomeKey{org, kind, r}]; a != nil {
 		return a.sum
 	}
 	return score.Outcomes{}
@@ -270,14 +270,14 @@ func (b *outcomeBook) prune(ctx context.Context, m *score.Model, now time.Time) 
 
 func rowKey(n uint64) []byte { return binary.BigEndian.AppendUint64([]byte{bookRow}, n) }
 
-const drawnSize = 16 + 32 + 32 + 1 + 4 + 8 + 1 // and the type's name
+const drawnSize = 16 + 32 + 32 + 1 + 1 + 4 + 8 + 1 // and the type's name
 
-// encodeOutcomes writes each as hash, organisation, by whom, what, weight, when,
+// encodeOutcomes writes each as hash, organisation, by whom, record, what, weight, when,
 // and the type with its length in front.
 func encodeOutcomes(list []drawn) (out []byte) {
 	for _, d := range list {
 		out = append(append(append(out, d.hash[:]...), d.org[:]...), d.by[:]...)
-		out = append(out, byte(d.what))
+		out = append(out, byte(d.record), byte(d.what))
 		out = binary.BigEndian.AppendUint32(out, math.Float32bits(d.weight))
 		out = binary.BigEndian.AppendUint64(out, uint64(d.at))
 		out = append(append(out, byte(len(d.kind))), d.kind...)
@@ -297,12 +297,12 @@ func decodeOutcomes(in []byte) (list []drawn, err error) {
 		copy(d.hash[:], in)
 		copy(d.org[:], in[16:])
 		copy(d.by[:], in[48:])
-		d.what = score.Outcome(in[80])
-		d.weight = math.Float32frombits(binary.BigEndian.Uint32(in[81:]))
-		d.at = int64(binary.BigEndian.Uint64(in[85:]))
+		d.record, d.what = Record(in[80]), score.Outcome(in[81])
+		d.weight = math.Float32frombits(binary.BigEndian.Uint32(in[82:]))
+		d.at = int64(binary.BigEndian.Uint64(in[86:]))
 		size := drawnSize + int(in[drawnSize-1])
 		d.kind = stix.Type(in[drawnSize:size])
-		if !slices.Contains(stix.Types(), d.kind) || d.what > score.FalsePositive || !(d.weight >= 0 && d.weight <= 1) {
+		if !slices.Contains(stix.Types(), d.kind) || d.what > score.FalsePositive || d.record != OpenRecord && d.record != WholeRecord || !(d.weight >= 0 && d.weight <= 1) {
 			return nil, errOutcomes
 		}
 		list, in = append(list, d), in[size:]

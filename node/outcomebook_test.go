@@ -47,7 +47,7 @@ func TestBook(t *testing.T) {
 		return stix.Observable{Type: stix.DomainName, Value: fmt.Sprintf("host%d.example", i)}
 	}
 	note := func(what score.Outcome, weight float64, i int, by protocol.Org, stranger bool) bool {
-		return b.note(&m, finding{org, what, weight, by, now.UnixMilli()}, value(i), stranger, now)
+		return b.note(&m, OpenRecord, finding{org, what, weight, by, now.UnixMilli()}, value(i), stranger, now)
 	}
 	for _, row := range []struct {
 		what         score.Outcome
@@ -69,7 +69,7 @@ func TestBook(t *testing.T) {
 		{score.Confirmed, 1, 2, by, true, 2, 1},
 	} {
 		news := note(row.what, row.weight, row.value, row.by, false)
-		if got := b.of(org, stix.DomainName); news != row.news || got.Confirmed != row.right || got.False != row.wrong {
+		if got := b.of(org, stix.DomainName, OpenRecord); news != row.news || got.Confirmed != row.right || got.False != row.wrong {
 			t.Errorf("%+v: %v, %+v", row, news, got)
 		}
 	}
@@ -79,7 +79,7 @@ func TestBook(t *testing.T) {
 			t.Fatal(err)
 		}
 		b = reopened(t, store, at)
-		if got := b.of(org, stix.DomainName); got != want {
+		if got := b.of(org, stix.DomainName, OpenRecord); got != want {
 			t.Errorf("%s: %+v, want %+v", when, got, want)
 		}
 	}
@@ -176,7 +176,7 @@ func TestFindings(t *testing.T) {
 			about = append(about, c)
 		}
 		var got []string
-		for _, f := range findings(sayings(list, about), org(row.by), org(self), proves) {
+		for _, f := range findings(sayings(list, about, WholeRecord), org(row.by), org(self), proves) {
 			if f.weight > 0 {
 				got = append(got, fmt.Sprintf("%s %s %v", strings.TrimRight(string(f.org[:]), "\x00"), f.what, f.weight))
 			}
@@ -186,7 +186,7 @@ func TestFindings(t *testing.T) {
 		}
 	}
 	quiet := []storage.Claim{{Org: org(liar), TLP: protocol.Red}, {Org: org(liar), TLP: protocol.Green, Drill: "exercise"}}
-	if list := sayings(quiet, nil); len(list) > 0 {
+	if list := sayings(quiet, nil, WholeRecord); len(list) > 0 {
 		t.Errorf("drawn from RED, or from a drill: %v", list)
 	}
 }
@@ -194,7 +194,7 @@ func TestFindings(t *testing.T) {
 // FuzzOutcomes: what is read is what was written, byte for byte.
 func FuzzOutcomes(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(encodeOutcomes([]drawn{{outcomeKey: outcomeKey{protocol.Org{1}, stix.IPv4Addr}, weight: 1, at: 5}, {outcomeKey: outcomeKey{kind: stix.URL}, what: score.FalsePositive}}))
+	f.Add(encodeOutcomes([]drawn{{outcomeKey: outcomeKey{protocol.Org{1}, stix.IPv4Addr, OpenRecord}, weight: 1, at: 5}, {outcomeKey: outcomeKey{kind: stix.URL, record: WholeRecord}, what: score.FalsePositive}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if list, err := decodeOutcomes(b); err == nil && !bytes.Equal(encodeOutcomes(list), b) {
 			t.Errorf("%x", b)

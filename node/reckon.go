@@ -165,7 +165,7 @@ type reckonPass struct {
 }
 
 func (p *reckonPass) level(org protocol.Org, kind stix.Type) score.Level {
-	k := outcomeKey{org, kind}
+	k := outcomeKey{org: org, kind: kind}
 	l, known := p.levels[k]
 	if !known {
 		l = p.b.level(org, kind)
@@ -174,16 +174,16 @@ func (p *reckonPass) level(org protocol.Org, kind stix.Type) score.Level {
 	return l
 }
 
-func (p *reckonPass) proves(kind stix.Type) func(score.Outcome, protocol.Org) float64 {
+func (p *reckonPass) proves(kind stix.Type, r Record) func(score.Outcome, protocol.Org) float64 {
 	return func(what score.Outcome, by protocol.Org) float64 {
-		t := p.m.Trust(p.level(by, kind), p.r.book.of(by, kind), p.q.Now.UnixMilli())
+		t := p.m.Trust(p.level(by, kind), p.r.book.of(by, kind, r), p.q.Now.UnixMilli())
 		return p.m.Weigh(what, &t)
 	}
 }
 
 // change looks at one object that arrived.
 func (p *reckonPass) change(c *storage.Claim) {
-	if !countable(c) {
+	if !WholeRecord.of(c) {
 		return
 	}
 	about := c.Object.About()
@@ -233,11 +233,45 @@ func (p *reckonPass) value(o stix.Observable, by protocol.Org) {
 	if err != nil {
 		p.r.unread.Add(1)
 	}
-	for _, f := range findings(sayings(claims, about), by, p.n.cert.Org, p.proves(o.Type)) {
-		if p.r.book.note(p.m, f, o, !p.level(f.org, o.Type).Chosen(), p.q.Now) {
-			p.moved = true
-			p.r.drawn.Add(1)
+	for _, r := range [2]Record{OpenRecord, WholeRecord} {
+		list := sayings(claims, about, r)
+		p.trace(list, o, r)
+		for _, f := range findings(list, by, p.n.cert.Org, p.proves(o.Type, r)) {
+			if p.r.book.note(p.m, r, f, o, !p.level(f.org, o.Type).Chosen(), p.q.Now) {
+				p.moved = true
+				if r == WholeRecord {
+					p.r.drawn.Add(1)
+				}
+			}
 		}
 	}
 	p.r.dropped.Store(p.r.book.dropped)
+}
+
+// trace finds out when the claims on a value were said first: where one has been
+// said anew since, it makes no difference when it is looked at.
+func (p *reckonPass) trace(list []saying, o stix.Observable, r Record) {
+	if len(list) < 2 {
+		return
+	}
+	versions, err := p.n.store.Versions(o, p.q.Visible)
+	if err != nil {
+		p.r.unread.Add(1)
+	}
+	for _, v := range versions {
+		h := v.Header
+		if v.Object.Revoked || !r.of(&storage.Claim{TLP: h.TLP, PAP: h.PAP, Drill: h.Drill}) {
+			continue
+		}
+		first, received, ok := p.n.store.Arrived(v.Bulletin)
+		if !ok {
+			continue
+		}
+		at := start{int64(min(h.Issued, received)), first + uint64(v.Index)}
+		for i := range list {
+			if s := &list[i]; s.org == h.Org() && s.kind == score.Claim {
+				s.first = start{min(s.first.said, at.said), min(s.first.arrival, at.arrival)}
+			}
+		}
+	}
 }

@@ -185,7 +185,7 @@ func (n *Node) holdSubmission(ctx context.Context, w *way, said *Said) error {
 		return err
 	}
 	header.Certificate = n.certificate()
-	d, judges := n.newDraft(header), n.Judges(time.Now())
+	d, judges := n.newDraft(header), n.Judges(time.Now(), NoRecord)
 	var fit []stix.Draft
 	waits := HeldDrafts{Rule: w.ruling.Rule, Reason: w.ruling.Reason}
 	for i, written := range w.Drafts {

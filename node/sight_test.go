@@ -80,7 +80,7 @@ func (s sightScene) tier(at, value string) string {
 	o, err := stix.Detect(value)
 	s.check(err)
 	n := s.Node(at)
-	j, err := n.Judges(time.Now()).Explain(o, n.Query())
+	j, err := n.Judges(time.Now(), node.WholeRecord).Explain(o, n.Query())
 	s.check(err)
 	word := "none"
 	for _, t := range score.AllTiers() {

@@ -61,7 +61,7 @@ func (n *Node) say(ctx context.Context, s Submission) ([]Receipt, []Refusal, err
 	if !s.at.IsZero() {
 		shared.now, kept.now, shared.again, kept.again = s.at, s.at, true, true
 	}
-	judges := n.Judges(shared.now)
+	judges := n.Judges(shared.now, NoRecord)
 	var refusals []Refusal
 	for i, d := range s.Drafts {
 		o, err := shared.finish(d, s.TLP)

@@ -318,8 +318,8 @@ func (p *past) then(w *Word) error {
 	}
 	v, _ := p.judges.value(p.value, claims, about)
 	b := p.judges.bench
-	tiers := b.judge(at).Tiers(v, at.UnixMilli())
-	t := b.trust(w.Org, p.value.Type, at)
+	tiers := b.judge(at, p.judges.by).Tiers(v, at.UnixMilli())
+	t := b.trust(w.Org, p.value.Type, p.judges.by, at)
 	w.Then = Then{Trust: round(t.Value, 2), Score: tiers.Score, Tier: TierOf(&tiers)}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/node"
-	"github.com/tocsin-exchange/tocsin/node/api/feed"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage/journal"
 	"github.com/tocsin-exchange/tocsin/trust"
@@ -261,95 +259,6 @@ func (d *Door) serveAuditExport(w *answerWriter, req *http.Request) error {
 	return d.journal.Open.Export(w, journal.Query{Since: since, Until: until})
 }
 
-// inName returns a request whose acts are on record in its caller's name.
-func (c caller) inName(req *http.Request) *http.Request {
-	actor := fmt.Sprintf("token %s %s", c.token, c.role)
-	switch uid, known := req.Context().Value(peerKey{}).(uint32); {
-	case c.nobody || c.role == "":
-		return req
-	case c.token != "":
-	case known:
-		actor = fmt.Sprintf("operator uid %d", uid)
-	default:
-		actor = string(Operator)
-	}
-	return req.WithContext(node.WithActor(req.Context(), actor))
-}
-
-// changes reports whether a route does something, beside answering.
-func (r *route) changes() bool { return r.method != "GET" && r.right != read && r.right != anyone }
-
-// noteUse puts on record what a token was used for: every change it asked for,
-// and what came of it; of reading the first in an hour on each route, and how
-// many there were.
-func (d *Door) noteUse(w *answerWriter, req *http.Request, r *route, err error) {
-	if w.caller.token == "" || !d.node.RecordsTokens() {
-		return
-	}
-	status := w.status
-	if status == 0 && err != nil {
-		status = problemOf(err).Status
-	}
-	record := journal.Record{Act: journal.ActToken, Rule: r.pattern(), Numbers: map[string]int64{"status": int64(max(status, http.StatusOK))}}
-	if r.changes() {
-		d.node.Note(req.Context(), record)
-		return
-	}
-	if strings.HasPrefix(r.path, "/v1/audit") {
-		return // on record each time
-	}
-	record.Act = node.ActRead
-	d.node.NoteOften(req.Context(), "read "+w.caller.token+" "+record.Rule, 1, record)
-}
-
-// tokenMade is the record of a token: whom it lets in, and to what.
-func tokenMade(t *Token) journal.Record {
-	words := map[string]string{"token": t.ID, "role": string(t.Role), "clearance": t.Clearance.String(), "pap": t.PAP.String()}
-	if t.Person != "" {
-		words["person"] = t.Person
-	}
-	return journal.Record{Act: journal.ActToken, Rule: "create", Words: words}
-}
-
-// noteFetch puts on record that a list went out, and how often it had not
-// changed. Of a caller cleared for RED it does not say how much there was.
-func (d *Door) noteFetch(w *answerWriter, req *http.Request, tier string, list *feed.List) {
-	record := journal.Record{Act: journal.ActExport, Rule: "feed " + req.PathValue("name") + " " + tier}
-	if hasTag(req.Header.Values("If-None-Match"), list.ETag) {
-		record.Rule += " unchanged"
-		d.node.NoteOften(req.Context(), record.Rule+" "+node.Actor(req.Context()), 0, record)
-		return
-	}
-	if trust.Counted(w.caller.reader.Clearance) {
-		record.Count, record.Words = int64(list.Lines), map[string]string{"etag": strings.Trim(list.ETag, `"`)}
-	}
-	d.node.Note(req.Context(), record)
-}
-
-// checkJournal says how the journal is, and what to note of it elsewhere.
-func (d *Door) checkJournal() []Check {
-	if d.journal.Open == nil {
-		return nil
-	}
-	const check = "audit"
-	s := d.journal.Open.Stats()
-	rules, _ := d.node.Rules()
-	switch {
-	case s.Failed != nil:
-		return []Check{{check, false, s.Failed.Error(), "look at the disk, then start the node again: what must be on record is refused until then"}}
-	case !rules.Policy.Audit.Enabled:
-		return []Check{{check, false, "nothing is recorded: the policy says so", "audit.enabled = true"}}
-	case s.Dropped > 0:
-		return []Check{{check, false, fmt.Sprintf("records dropped since the start: %d", s.Dropped), "is the disk full, or too slow? the journal says where they are missing"}}
-	}
-	if d.journal.Verified != nil {
-		if r := d.journal.Verified(); r != nil && r.Err() != nil {
-			return []Check{{check, false, fmt.Sprintf("faults: %d, the first: %s", len(r.Faults)+r.More, r.Faults[0]), "somebody or something changed it: `tocsin audit verify` lists all of it"}}
-		}
-	}
-	return []Check{{check, true, fmt.Sprintf("mark %d:%s, to be noted where nobody of this host can write", s.Durable.Seq, s.Durable.Hash), ""}}
-}
-
 // An AuditQuery chooses records. Empty members choose all.
 type AuditQuery struct {
 	Since, Until                          string
@@ -395,16 +304,4 @@ func (c *Client) ExportAudit(ctx context.Context, w io.Writer, since, until stri
 		return fmt.Errorf("audit export: %w", cut(err))
 	}
 	return nil
-}
-
-// peerKey is the context's key of the user at the other end of the local socket.
-type peerKey struct{}
-
-// WithPeer keeps which user is at the other end of a connection by the local
-// socket, where the kernel says so. It is for [http.Server.ConnContext].
-func WithPeer(ctx context.Context, c net.Conn) context.Context {
-	if uid, ok := peerUID(c); ok {
-		return context.WithValue(ctx, peerKey{}, uid)
-	}
-	return ctx
 }

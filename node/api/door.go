@@ -35,7 +35,7 @@ type Door struct {
 	cursors cursors
 	looked  *lru.Cache[reach, uint64] // how far the store was looked through behind a mark
 	metrics *metrics
-	shelf   *feed.Shelf
+	shelves [node.WholeRecord + 1]*feed.Shelf // by the record that judgements go by
 	policy  PolicyFiles
 	journal Journal
 	routes  []route
@@ -46,7 +46,7 @@ type Door struct {
 func New(c Config) *Door {
 	d := &Door{
 		node: c.Node, log: c.Log, policy: c.Policy, journal: c.Audit, hosts: map[string]bool{}, origin: http.NewCrossOriginProtection(),
-		cursors: newCursors(c.Node.Store().ID()), shelf: newShelf(c.Node), mux: http.NewServeMux(),
+		cursors: newCursors(c.Node.Store().ID()), shelves: newShelves(c.Node), mux: http.NewServeMux(),
 	}
 	var err error
 	if d.looked, err = lru.New[reach, uint64](maxReaches); err != nil {

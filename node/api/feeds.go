@@ -30,12 +30,24 @@ const leftOutHeader = "Tocsin-Left-Out"
 // heldHeader says until when a list stands still.
 const heldHeader = "Tocsin-Held-Until"
 
-// newShelf makes the shelf of the lists of a node: values are judged as the node
+// newShelves makes the shelves of the lists of a node, one for each record that
+// judgements may go by.
+func newShelves(n *node.Node) (all [node.WholeRecord + 1]*feed.Shelf) {
+	for r := range all {
+		all[r] = newShelf(n, node.Record(r))
+	}
+	return all
+}
+
+// shelf is where the lists for a caller are.
+func (d *Door) shelf(c caller) *feed.Shelf { return d.shelves[node.RecordFor(c.reader)] }
+
+// newShelf makes a shelf of the lists of a node: values are judged as the node
 // judges them, and the lists held to what its policy says.
-func newShelf(n *node.Node) *feed.Shelf {
+func newShelf(n *node.Node, r node.Record) *feed.Shelf {
 	self := n.Identity().OrgKey
 	return feed.NewShelf(n.Store(), func(now time.Time) feed.Judging {
-		judges := n.Judges(now)
+		judges := n.Judges(now, r)
 		rules, _ := n.Rules()
 		limits := rules.Policy.Feeds
 		return feed.Judging{
@@ -89,7 +101,7 @@ func (d *Door) serveFeed(w *answerWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, err := d.shelf.List(req.Context(), req.PathValue("name"), tier, d.query(w.caller))
+	list, err := d.shelf(w.caller).List(req.Context(), req.PathValue("name"), tier, d.query(w.caller))
 	if err != nil {
 		return feedError(err)
 	}
@@ -185,7 +197,7 @@ func (d *Door) serveFeeds(w *answerWriter, req *http.Request) error {
 	}
 	a := FeedsAnswer{}
 	for _, name := range feed.Names() {
-		l, err := d.shelf.List(req.Context(), name, tier, d.query(w.caller))
+		l, err := d.shelf(w.caller).List(req.Context(), name, tier, d.query(w.caller))
 		state := FeedState{Feed: name, Tier: tier.String(), Lines: l.Lines, LeftOut: l.LeftOut, ETag: l.ETag}
 		switch {
 		case errors.Is(err, feed.ErrTooLong):
@@ -206,9 +218,16 @@ func (d *Door) serveFeeds(w *answerWriter, req *http.Request) error {
 
 // feedAlarms are the lists that stand still, as far as a caller may know.
 func (d *Door) feedAlarms(ctx context.Context, c caller) ([]FeedAlarm, error) {
-	alarms, err := d.shelf.Alarms(ctx, d.query(c))
 	list := []FeedAlarm{}
 	names := d.names()
+	var alarms []feed.Alarm
+	for _, shelf := range d.shelves[:node.RecordFor(c.reader)+1] {
+		some, err := shelf.Alarms(ctx, d.query(c))
+		if err != nil {
+			return list, err
+		}
+		alarms = append(alarms, some...)
+	}
 	for _, a := range alarms {
 		one := FeedAlarm{Feed: a.Feed, Tier: a.Tier.String(), Since: a.Since.UTC(), Until: a.Until.UTC(), Come: a.Come, Gone: a.Gone, Lines: a.Lines}
 		for _, org := range a.Orgs {
@@ -216,7 +235,26 @@ func (d *Door) feedAlarms(ctx context.Context, c caller) ([]FeedAlarm, error) {
 		}
 		list = append(list, one)
 	}
-	return list, err
+	return list, nil
+}
+
+// release lets a list change on every shelf of which a caller sees no less.
+func (d *Door) release(ctx context.Context, name string, tier score.Tier, c caller) error {
+	released, held := false, error(nil)
+	for _, shelf := range d.shelves[:node.RecordFor(c.reader)+1] {
+		switch err := shelf.Release(ctx, name, tier, d.query(c)); {
+		case err == nil:
+			released = true
+		case !errors.Is(err, feed.ErrNotHeld):
+			return err
+		default:
+			held = err
+		}
+	}
+	if released {
+		return nil
+	}
+	return held
 }
 
 // serveRelease lets a list change that stands still. Whoever says things need
@@ -224,7 +262,7 @@ func (d *Door) feedAlarms(ctx context.Context, c caller) ([]FeedAlarm, error) {
 func (d *Door) serveRelease(w *answerWriter, req *http.Request) error {
 	tier, err := d.tier(req)
 	if err == nil {
-		err = d.shelf.Release(req.Context(), req.PathValue("name"), tier, d.query(w.caller))
+		err = d.release(req.Context(), req.PathValue("name"), tier, w.caller)
 	}
 	if err != nil {
 		return feedError(err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -34,6 +35,11 @@ func (d *Door) query(c caller) storage.Query {
 	counts, may := q.Visible, d.mayShow(c)
 	q.Visible = func(h *protocol.Header) bool { return may(h) && counts(h) }
 	return q
+}
+
+// judges are who judges for a caller: by nothing that it may not see.
+func (d *Door) judges(c caller, now time.Time) *node.Judges {
+	return d.node.Judges(now, node.RecordFor(c.reader))
 }
 
 // mayShow says which headers a caller may know of.
@@ -184,7 +190,7 @@ func (d *Door) serveLookup(w *answerWriter, req *http.Request) error {
 		return kindUsage.errorf("what is to be looked up? give value")
 	}
 	n, asked := d.names(), d.query(w.caller)
-	n.judges = d.node.Judges(asked.Now)
+	n.judges = d.judges(w.caller, asked.Now)
 	answer, err := d.lookup(n, asked, t, q.Get("value"))
 	if errors.Is(err, stix.ErrNotObservable) {
 		return kindUsage.problem(fmt.Sprintf("value %q: %s", shown(q.Get("value")), plain(err, stix.ErrNotObservable)), "if it is one all the same, give its type")
@@ -219,7 +225,7 @@ func (d *Door) serveLookups(w *answerWriter, req *http.Request) error {
 		return kindUsage.errorf("%d values, at most %d are allowed", len(r.Values), MaxLookup)
 	}
 	ctx, n, q := req.Context(), d.names(), d.query(w.caller)
-	n.judges = d.node.Judges(q.Now)
+	n.judges = d.judges(w.caller, q.Now)
 	if mediaType == typeLines {
 		return d.sendLookups(ctx, w, r.Values, n, q)
 	}

@@ -97,6 +97,8 @@ func utterances() []utterance {
 		u("hospital", protocol.Green, 0, "", "www.evil.example", "", greens),
 		u("hospital", protocol.Red, 0, "bank/alice", "www.evil.example", "for one", "alice"),
 		u("hospital", protocol.AmberStrict, 0, "bank", "203.0.113.1", "last of all", strict),
+		u("hospital", protocol.Amber, 0, "bank", "198.51.100.77", "", ambers),
+		u("bank", protocol.Amber, 0, "hospital", "198.51.100.77", "which shows that the hospital is right", ambers),
 		u("hospital", protocol.Red, 0, "bank/bob", "198.51.100.9", "after it", "bob"),
 		u("hospital", protocol.Red, 0, "bank/bob", "198.51.100.9", "absent", "bob"),
 	}

@@ -112,7 +112,7 @@ func (d *Door) serveWhy(w *answerWriter, req *http.Request) error {
 
 func (d *Door) why(ctx context.Context, o stix.Observable, c caller) (Why, error) {
 	q, n := d.query(c), d.names()
-	n.judges = d.node.Judges(q.Now)
+	n.judges = d.judges(c, q.Now)
 	found, err := n.judges.Why(o, q, d.mayShow(c))
 	if err != nil {
 		return Why{}, err
@@ -133,7 +133,7 @@ func (d *Door) why(ctx context.Context, o stix.Observable, c caller) (Why, error
 		return Why{}, err
 	}
 	w.Conclusion += w.beside()
-	w.Feeds, err = n.feeds(ctx, o, q, &w)
+	w.Feeds, err = n.feeds(ctx, d.shelf(c), o, q, &w)
 	return w, err
 }
 
@@ -191,7 +191,7 @@ func (n *names) judged(claims []storage.Claim, q storage.Query) ([]Judged, error
 // feeds says of every list that carries values of the type, in every tier,
 // whether it holds the value. Lists are made without what RED, drills and PAP
 // above GREEN say.
-func (n *names) feeds(ctx context.Context, o stix.Observable, q storage.Query, w *Why) ([]WhyFeed, error) {
+func (n *names) feeds(ctx context.Context, shelf *feed.Shelf, o stix.Observable, q storage.Query, w *Why) ([]WhyFeed, error) {
 	list := []WhyFeed{}
 	tiers, err := n.judges.Listed(o, q)
 	if err != nil {
@@ -207,7 +207,7 @@ func (n *names) feeds(ctx context.Context, o stix.Observable, q storage.Query, w
 			default:
 				f.Rule, f.Reason = "may-not-act", "lists are made without what TLP:RED, drills and PAP above GREEN say"
 			}
-			held, err := n.d.shelf.List(ctx, name, tier, q)
+			held, err := shelf.List(ctx, name, tier, q)
 			switch {
 			case errors.Is(err, feed.ErrTooLong):
 				f.In, f.Rule, f.Reason = false, "too-long", "the list would have more lines than any list may have, and is not served"

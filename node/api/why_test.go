@@ -43,7 +43,7 @@ func TestWhyIsTheJudgement(t *testing.T) {
 			may.Now = w.Judged
 			claims, about, err := r.store.AboutValue(value, may, node.IDOf)
 			r.check(err)
-			judges := r.node.Judges(w.Judged)
+			judges := r.node.Judges(w.Judged, node.RecordFor(reader))
 			tiers := judges.Tiers(value, claims, about)
 			if w.Score != tiers.Score || w.Acting != tiers.Acting || w.Tier != node.TierOf(&tiers) {
 				t.Errorf("%s of %s: %s %d %d, the judges say %s %d %d", name, u.value, w.Tier, w.Score, w.Acting, node.TierOf(&tiers), tiers.Score, tiers.Acting)
