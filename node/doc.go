@@ -25,6 +25,16 @@
 //	integrity  faults in the logs of others are proven, told and answered with
 //	         quarantine; our own goes on in a new epoch after an old backup
 //	revocation  node keys that were ended: what is left standing of their word
+//	rules, bench, judgement  what the operator decided, in force: how far whom
+//	         is believed, and what may act on a value
+//	admission, held, review  what the policy lets in, declines, or holds until a
+//	         person decides; sharing: with whom what we say is shared
+//	sight    others' word met or called harmless; outcome, outcomebook, reckon:
+//	         what became of everybody's word, by which trust moves
+//	why, case, explanation  every judgement with its reasons, to be replayed
+//	audit, auditacts, auditops, tally  what was done, by whom, for the journal
+//	quota, budget, vain  what others may cost us: of the disk by author, of work
+//	         by neighbour
 //	later    what is dated ahead waits in memory until its time has come
 //	peers    random connections to members, redialled; names; blocks
 //	door     puts every new outlook in force on topics and connections

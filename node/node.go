@@ -60,7 +60,7 @@ type Config struct {
 	Seal        *protocol.SealKey // opens what is sealed for this node; nil: nothing can be, and nothing above GREEN is sent here
 	Connections int               // random member connections per community; 0: 16
 	SyncEvery   time.Duration     // 0: a minute
-	Quota       int64             // bytes of the disk an organisation's objects may take a day, and sixteen times as much at once; 0: 256 MiB
+	Quota       int64             // bytes of the disk an organisation's objects may take a day, and sixteen times as much at once; 0: as the policy says
 
 	Keep  func(protocol.Certificate) error // stores a certificate that took the place of Certificate; nil: nowhere
 	Entry *Entry                           // the others do not know Key yet; nil: they do
@@ -117,6 +117,7 @@ type Node struct {
 	streams   map[lane]int                      // streams being answered; mu guards it
 	sessions  map[peer.ID]*conversation         // whose sync session is being answered; mu guards it
 	waiting   ledger                            // bytes of gossip not yet admitted, by neighbour
+	limit     int64                             // Config.Quota
 	quota     *quota                            // of the disk, by author
 	strangers map[protocol.Org]map[peer.ID]bool // unknown authors and who brought them; mu guards it
 	author    *author
@@ -131,6 +132,7 @@ type Node struct {
 	enforce chan struct{}           // the outlook changed
 	arrived chan arrival            // from gossip, to be admitted
 	fetches chan fetch              // bodies to ask for
+	asking  asking                  // bodies asked for at the moment
 	later   *waitlist               // what is dated ahead
 	accused chan struct{}           // proofs may have to be published
 	outbox  *outbox                 // what goes to named recipients
@@ -164,7 +166,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if n.every == 0 {
 		n.every = time.Minute
 	}
-	n.quota = newQuota(c.Quota)
+	n.quota, n.limit = newQuota(n.daily), c.Quota
 	if err := n.check(c); err != nil {
 		return nil, err
 	}
@@ -202,7 +204,7 @@ func (n *Node) start(ctx context.Context, c Config) error {
 	n.unerased.Store(1) // a crash may have come between an erasure and its carrying out
 	n.author = newAuthor(n)
 	var err error
-	if n.reckon, err = n.newReckoning(ctx); err != nil {
+	if n.reckon, err = n.newReckoning(); err != nil {
 		return err
 	}
 	if err := n.startGossip(); err != nil {

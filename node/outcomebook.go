@@ -48,6 +48,7 @@ const (
 type outcomeBook struct {
 	table    storage.Table
 	key      []byte
+	keyless  bool // the key is not in the table yet
 	cursor   uint64
 	accounts map[outcomeKey]*account
 	count    int // of outcomes
@@ -78,7 +79,7 @@ type drawn struct {
 }
 
 // openBook reads the outcomes kept in a store.
-func openBook(ctx context.Context, store *storage.Store, m *score.Model, now time.Time) (*outcomeBook, error) {
+func openBook(store *storage.Store, m *score.Model, now time.Time) (*outcomeBook, error) {
 	b := &outcomeBook{table: store.Table(tableOutcomes), accounts: map[outcomeKey]*account{}, rows: map[uint64]int64{}}
 	for key, value := range b.table.All() {
 		if err := b.read(string(key), value); err != nil {
@@ -89,11 +90,8 @@ func openBook(ctx context.Context, store *storage.Store, m *score.Model, now tim
 		b.cursor = 0
 	}
 	if b.key == nil {
-		b.key = make([]byte, sha256.Size)
+		b.key, b.keyless = make([]byte, sha256.Size), true
 		rand.Read(b.key)
-		if err := b.table.Set(ctx, []byte(bookKey), b.key); err != nil && !errors.Is(err, storage.ErrReadOnly) {
-			return nil, fmt.Errorf("outcomes: %w", err)
-		}
 	}
 	b.recount(m, now)
 	return b, nil
@@ -233,6 +231,12 @@ func (b *outcomeBook) of(org protocol.Org, kind stix.Type, r Record) score.Outco
 
 // save writes what was drawn. Whatever is lost before that is drawn again.
 func (b *outcomeBook) save(ctx context.Context) error {
+	if b.keyless && len(b.pending) > 0 {
+		if err := b.table.Set(ctx, []byte(bookKey), b.key); err != nil {
+			return err
+		}
+		b.keyless = false
+	}
 	for len(b.pending) > 0 {
 		some := b.pending[:min(len(b.pending), rowOutcomes)]
 		if err := b.table.Set(ctx, rowKey(b.next), encodeOutcomes(some)); err != nil {

@@ -28,7 +28,7 @@ func bookIn(t *testing.T, now time.Time) (*outcomeBook, *storage.Store) {
 func reopened(t *testing.T, store *storage.Store, now time.Time) *outcomeBook {
 	t.Helper()
 	m := score.Default()
-	b, err := openBook(t.Context(), store, &m, now)
+	b, err := openBook(store, &m, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,13 +7,14 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust/policy"
 )
 
-// Quotas of the disk. What an organisation may have us store grows evenly with
-// time, up to sixteen days' worth, so that whoever comes new can take in the
-// past of the others. Counting begins anew when the node starts.
+// Quotas of the disk and of what counts. What an organisation may have us store,
+// in bytes and in objects, grows evenly with time, up to sixteen days' worth, so
+// that whoever comes new can take in the past of the others. The policy says how
+// much that is a day. Counting begins anew when the node starts.
 const (
-	dailyQuota = 256 << 20 // bytes of objects a day, unless configured
 	quotaBurst = 16        // days' worth at once
 	quotaEvery = time.Hour // between looks at who has room again
 
@@ -25,40 +26,54 @@ const (
 	ruleOverQuota = "over-quota" // why a body was declined
 )
 
-// A quota counts the bytes that organisations have us store.
+// A quota counts what organisations have us store.
 type quota struct {
-	daily                                float64
-	objects, statements, byNode, headers budget
+	daily                                func(protocol.Org) policy.Allowance
+	objects, statements, byNode, headers budget // bytes
+	count                                budget // objects
 	pulls                                budget // bulletins asked for in sessions
 
 	mu   sync.Mutex
 	over map[protocol.Org]bool // had bodies declined that were not asked for again yet
 }
 
-func newQuota(daily int64) *quota {
-	if daily <= 0 {
-		daily = dailyQuota
-	}
-	return &quota{daily: float64(daily), over: map[protocol.Org]bool{}}
+func newQuota(daily func(protocol.Org) policy.Allowance) *quota {
+	return &quota{daily: daily, over: map[protocol.Org]bool{}}
 }
 
-func (q *quota) share(part float64) allowance {
-	return allowance{q.daily / part / (24 * time.Hour).Seconds(), q.daily / part * quotaBurst}
+// daily is what an organisation may have us store a day: the policy says it, but
+// for tests.
+func (n *Node) daily(org protocol.Org) policy.Allowance {
+	b := n.bench()
+	a := b.rules.Policy.Quota.Of(b.bound.Names[org])
+	if n.limit > 0 {
+		a.Bytes = n.limit
+	}
+	return a
+}
+
+// share is a part of the bytes of an organisation.
+func (q *quota) share(org protocol.Org, part float64) allowance {
+	return ofDay(float64(q.daily(org).Bytes) / part)
+}
+
+func ofDay(much float64) allowance {
+	return allowance{much / (24 * time.Hour).Seconds(), much * quotaBurst}
 }
 
 // takeHeader charges a header to its author; false: it has used up its quota.
 func (q *quota) takeHeader(b *protocol.Bulletin, now time.Time) bool {
 	bytes, _ := b.HeaderBytes()
-	return q.headers.spend(b.Header.Org(), float64(len(bytes)), q.share(shareOfHeaders), now)
+	return q.headers.spend(b.Header.Org(), float64(len(bytes)), q.share(b.Header.Org(), shareOfHeaders), now)
 }
 
 // takeBody charges a body to its author; false: it is to be declined.
 func (q *quota) takeBody(b *protocol.Bulletin, now time.Time) (ok bool) {
 	org, size := b.Header.Org(), float64(len(b.Body()))
 	if b.Header.Kind == protocol.Statements {
-		ok = q.byNode.spend(b.Header.Certificate.Node, size, q.share(shareOfNode), now) && q.statements.spend(org, size, q.share(shareOfStatements), now)
+		ok = q.byNode.spend(b.Header.Certificate.Node, size, q.share(org, shareOfNode), now) && q.statements.spend(org, size, q.share(org, shareOfStatements), now)
 	} else {
-		ok = q.objects.spend(org, size, q.share(1), now)
+		ok = q.count.spend(org, float64(b.Header.Count), ofDay(float64(q.daily(org).Indicators)), now) && q.objects.spend(org, size, q.share(org, 1), now)
 	}
 	if !ok {
 		q.mark(org)
@@ -75,7 +90,7 @@ func (q *quota) mark(org protocol.Org) {
 // shut reports whether nothing of a stream is to be asked for now: its author has
 // no quota left for headers, or said so much of late that others come first.
 func (q *quota) shut(s protocol.Stream, org protocol.Org, now time.Time) bool {
-	return !q.headers.has(org, protocol.MaxHeader, q.share(shareOfHeaders), now) || !q.pulls.has(puller(s, org), 1, pullRate, now)
+	return !q.headers.has(org, protocol.MaxHeader, q.share(org, shareOfHeaders), now) || !q.pulls.has(puller(s, org), 1, pullRate, now)
 }
 
 // pulled counts a bulletin that a session brought.
@@ -97,7 +112,8 @@ func (q *quota) roomy(now time.Time) (orgs []protocol.Org) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for org := range q.over {
-		if q.objects.has(org, q.daily/2, q.share(1), now) {
+		day := q.daily(org)
+		if q.objects.has(org, float64(day.Bytes)/2, q.share(org, 1), now) && q.count.has(org, float64(day.Indicators)/2, ofDay(float64(day.Indicators)), now) {
 			orgs = append(orgs, org)
 			delete(q.over, org)
 		}

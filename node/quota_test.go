@@ -12,6 +12,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/node/nodetest"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust/policy"
 )
 
 // TestQuota: of an author over its quota headers alone are taken, each with the
@@ -62,6 +63,42 @@ func TestQuota(t *testing.T) {
 		time.Sleep(15 * time.Hour)
 		if later := count(); later <= held {
 			t.Errorf("%d bodies are held now, %d were before", later, held)
+		}
+	})
+}
+
+// TestQuotaOfThePolicy: how many objects an author may have us take is in the
+// policy, for one more than for another.
+func TestQuotaOfThePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fed := nodetest.New(t, "hospital -- bank\nvendor -- bank", func(org string, c *node.Config) { c.SyncEvery = time.Hour })
+		p, err := policy.Parse([]byte("[quota]\nindicators = 1\n[quota.org.vendor]\nindicators = 1000\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules, err := node.NewRules(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bank := fed.Node("bank")
+		if faults := bank.SetRules(rules); len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		held := func(org string) (held int) {
+			for i := range 30 {
+				r := fed.Submit(org, fmt.Sprintf("%s%d.example", org, i), protocol.Green)
+				fed.Settle()
+				if _, state := bank.Store().Has(r.Bulletin); state == storage.Held {
+					held++
+				}
+			}
+			return held
+		}
+		if n := held("hospital"); n < 10 || n > 20 { // sixteen days' worth at once
+			t.Errorf("%d bodies of the hospital are held", n)
+		}
+		if n := held("vendor"); n != 30 {
+			t.Errorf("%d bodies of the vendor are held", n)
 		}
 	})
 }

@@ -45,9 +45,9 @@ type reckoning struct {
 	drawn, dropped, unread atomic.Uint64
 }
 
-func (n *Node) newReckoning(ctx context.Context) (*reckoning, error) {
+func (n *Node) newReckoning() (*reckoning, error) {
 	m := n.rules.Load().Policy.Model()
-	book, err := openBook(ctx, n.store, &m, time.Now())
+	book, err := openBook(n.store, &m, time.Now())
 	if err != nil {
 		return nil, err
 	}

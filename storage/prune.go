@@ -51,7 +51,9 @@ func (s *Store) outlived(ctx context.Context, before func(protocol.TLP) time.Tim
 	for after := uint64(0); ctx.Err() == nil; {
 		ref, b, ok := s.nextBody(after)
 		if !ok {
-			slices.SortFunc(old, func(a, b outlived) int { return cmp.Or(cmp.Compare(a.issued, b.issued), cmp.Compare(a.number, b.number)) })
+			slices.SortFunc(old, func(a, b outlived) int {
+				return cmp.Or(cmp.Compare(a.issued, b.issued), cmp.Compare(a.number, b.number))
+			})
 			return old[:min(len(old), sweepAtOnce)], nil
 		}
 		after = arrival(b.body.number, 1<<indexBits-1)

@@ -27,11 +27,14 @@ TLP:RED it holds the act and its time alone; whoever may see such a bulletin fin
 its records with --bulletin. Retention: retention.journal in policy.toml; on by
 default: audit.enabled.
 
-An auditor's token: tocsin token create --role auditor --clearance amber+strict --pap red`
+An auditor's token:
+
+  tocsin token create --role auditor --clearance amber+strict --pap red`
 
 const auditListHelp = `Prints the last records that were asked for, the newest last:
 
-  SEQ TIME ACT ACTOR org:NAME peer:NODE community:NAME bulletin:ID tlp:LABEL rule:RULE count:N ...
+  SEQ TIME ACT ACTOR org:NAME peer:NODE community:NAME bulletin:ID tlp:LABEL
+    rule:RULE count:N ...
 
 what does not apply is left out. Names are those the node uses now; --json also has
 the keys. ACTOR is node, token ID ROLE, or operator with the user's uid.`

@@ -56,11 +56,12 @@ func (d *Door) noteUse(w *answerWriter, req *http.Request, r *route, err error) 
 	d.node.NoteOften(req.Context(), "read "+w.caller.token+" "+record.Rule, 1, record)
 }
 
-// tokenMade is the record of a token: whom it lets in, and to what.
+// tokenMade is the record of a token: what it lets in, and to what. Whose it is
+// the list of tokens tells: no name stands in a file that is not encrypted.
 func tokenMade(t *Token) journal.Record {
 	words := map[string]string{"token": t.ID, "role": string(t.Role), "clearance": t.Clearance.String(), "pap": t.PAP.String()}
 	if t.Person != "" {
-		words["person"] = t.Person
+		words["person"] = "named"
 	}
 	return journal.Record{Act: journal.ActToken, Rule: "create", Words: words}
 }

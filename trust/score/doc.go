@@ -23,7 +23,7 @@
 // L is 100 for an anchor, 50 for the chosen without a number (Chosen), 20 for a
 // stranger (Newcomer). So one false positive undoes sixteen confirmations, what
 // the operator says is where trust returns when outcomes fade, and level 0 stays
-// 0. Our own trust is 100. Three false positives (Strikes) that have not faded
+// 0. Our own trust is 100. Three false positives (Strikes) of which 5/6 have not faded
 // discredit an organisation for the type, whatever its history: it speaks among
 // the strangers and answers for nobody. Only our word and that of sound anchors
 // proves anything false; chosen organisations confirm a little, strangers prove
