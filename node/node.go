@@ -132,7 +132,6 @@ type Node struct {
 	enforce chan struct{}           // the outlook changed
 	arrived chan arrival            // from gossip, to be admitted
 	fetches chan fetch              // bodies to ask for
-	asking  asking                  // bodies asked for at the moment
 	later   *waitlist               // what is dated ahead
 	accused chan struct{}           // proofs may have to be published
 	outbox  *outbox                 // what goes to named recipients

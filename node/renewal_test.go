@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust/policy"
 )
 
 // TestRenewalOf400Days: a node that runs for 400 days renews its certificate
@@ -29,7 +30,7 @@ func TestRenewalOf400Days(t *testing.T) {
 		var at []time.Duration
 		ctx, cancel := context.WithCancel(t.Context())
 		n := &Node{
-			gate: NewGate(), key: key, org: org, cert: first, log: slog.New(slog.DiscardHandler), known: newKnowledge(), outbox: newOutbox(), enforce: make(chan struct{}, 1), ctx: ctx,
+			gate: NewGate(), key: key, org: org, cert: first, log: slog.New(slog.DiscardHandler), known: newKnowledge(), outbox: newOutbox(), enforce: make(chan struct{}, 1), ctx: ctx, audit: newAudit(Config{Key: key}),
 			keep: func(c protocol.Certificate) error {
 				at = append(at, time.Since(began))
 				if len(at) == 1 {
@@ -39,6 +40,11 @@ func TestRenewalOf400Days(t *testing.T) {
 				return nil
 			},
 		}
+		rules, err := NewRules(policy.Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.rules.Store(rules)
 		n.wg.Go(n.runRenew)
 		for range 400 {
 			time.Sleep(day)

@@ -55,7 +55,7 @@ func (n *Node) Unknown(p *policy.Policy) policy.Faults {
 // client. n.mu is held, or nobody else is there yet.
 func (n *Node) survey(self protocol.Certificate) *outlook {
 	o := n.known.outlook(self)
-	if r := n.rules.Load(); r != nil && len(r.Policy.Clients) > 0 {
+	if r := n.rules.Load(); len(r.Policy.Clients) > 0 {
 		bound, _ := r.Policy.Bind(n.directory(o))
 		for _, org := range bound.ClientOrgs() {
 			o.Clients[org] = true

@@ -27,6 +27,7 @@ const (
 	maxSummaries  = 16_384           // of one peer
 	summaryBytes  = 4 << 20          // of one peer's summaries
 	maxLacks      = 16               // told to an author at a time
+	pullAgain     = 10 * time.Second // after a session that left out authors of whom much was asked for of late
 )
 
 // syncWith holds one session as its caller: digests first, and when they are
@@ -222,7 +223,8 @@ func (n *Node) pullHeaders(c *conversation, turns []turn) (news int, err error) 
 		t, want := turns[0], turns[0].want
 		turns = turns[1:]
 		if n.quota.shut(t.stream, t.author, time.Now()) {
-			continue // the rest another time: it is missed until then
+			n.syncSoon(c.peer, pullAgain) // the rest another time: it is missed until then
+			continue
 		}
 		if err := c.write(protocol.SyncFrame{Want: &want}); err != nil {
 			return news, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust/policy"
 )
 
 // TestVainWorkWaits: what one peer wastes, of whatever kind, adds up, and only
@@ -58,7 +59,7 @@ func TestServedAgain(t *testing.T) {
 // TestPullsOfStatements: a node that says too much is asked for no more of it,
 // and what keeps its organisation from being heard is not its statements.
 func TestPullsOfStatements(t *testing.T) {
-	q, org, now := newQuota(0), protocol.Org{1}, time.Now()
+	q, org, now := newQuota(func(protocol.Org) policy.Allowance { return policy.Default().Quota.Allowance }), protocol.Org{1}, time.Now()
 	stream := func(node byte, kind protocol.Kind) protocol.Stream {
 		return protocol.Stream{Node: protocol.Node{node}, Kind: kind}
 	}

@@ -179,6 +179,9 @@ func TestRecordingEndsOnRecord(t *testing.T) {
 	change(on)
 	var acts []journal.Act
 	for _, record := range r.recordsAfter(before) {
+		if record.Actor == journal.Node && record.Act != "flush" {
+			continue // what the node began by itself before
+		}
 		if acts = append(acts, record.Act); record.Act == journal.ActPolicy && (record.Actor != "signal" || record.Words["before"] == record.Words["after"]) {
 			t.Errorf("%+v", record)
 		}
