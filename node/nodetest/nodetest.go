@@ -425,7 +425,7 @@ func (f *Federation) Kill(org string) {
 	m := f.member(org)
 	f.unlink(m)
 	frozen := f.t.TempDir()
-	f.check(os.CopyFS(frozen, os.DirFS(m.dir)))
+	f.check(copyStore(frozen, m.dir))
 	frozenAudit := f.t.TempDir()
 	f.check(os.CopyFS(frozenAudit, os.DirFS(m.audit)))
 	f.check(m.node.Close())

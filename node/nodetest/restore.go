@@ -2,6 +2,7 @@ package nodetest
 
 import (
 	"os"
+	"path/filepath"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 )
@@ -11,8 +12,23 @@ import (
 func (f *Federation) Copy(org string) (dir string) {
 	f.t.Helper()
 	dir = f.t.TempDir()
-	f.check(os.CopyFS(dir, os.DirFS(f.member(org).dir)))
+	f.check(copyStore(dir, f.member(org).dir))
 	return dir
+}
+
+// copyStore copies the directory of a store that may be at work. What is copied is
+// as a crash leaves it: the head file is as old as the first moment, so what was
+// committed meanwhile is ahead of it and not lost.
+func copyStore(to, from string) error {
+	const head = "store.head"
+	before, err := os.ReadFile(filepath.Join(from, head))
+	if err != nil {
+		return err
+	}
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(to, head), before, 0o600)
 }
 
 // Revert puts a copy in place of the directory of a node that is down. Restart
