@@ -18,6 +18,7 @@ Prints a line for each claim:
 
 ` + claimFormat + `
 
+With --tier a value is known only where it is in that tier, see tocsin why.
 A value of which nothing is known is named on standard error. Exit code 3 when
 nothing is known of any of them.`
 
@@ -26,6 +27,7 @@ func (c *cli) lookupCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "lookup VALUE...", Short: "Ask who says what about values", Long: lookupHelp, Args: someArgs("VALUE"),
 		Example: "  tocsin lookup 203.0.113.7 'evil[.]example'"}
 	cmd.Flags().StringVar(&r.Type, "type", "", "type of the values, such as domain-name (default: guessed)")
+	cmd.Flags().StringVar(&r.Tier, "tier", "", "observe, alert or block: only values in this tier are known")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		r.Values = args
 		return c.lookup(cmd.Context(), r)

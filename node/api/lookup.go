@@ -25,6 +25,7 @@ func lookupParams() []param {
 	return []param{
 		{name: "value", about: "what to look up, defanged or not, or a STIX id"},
 		{name: "type", about: "its type, such as domain-name; guessed when left out"},
+		{name: "tier", about: "observe, alert or block: claims are answered only where the value is in it"},
 	}
 }
 
@@ -159,6 +160,11 @@ func (d *Door) lookup(n *names, q storage.Query, t stix.Type, value string) (Loo
 // noTier is the tier of what is in none.
 const noTier = "none"
 
+// tiers are the tiers as answers name them, the widest first.
+func tiers() []string {
+	return []string{noTier, score.Observe.String(), score.Alert.String(), score.Block.String()}
+}
+
 // judge says how far the value is believed and what may act on it.
 func (n *names) judge(answer *Lookup, found []storage.Claim, q storage.Query) (err error) {
 	if answer.Judged, err = n.judged(found, q); err != nil {
@@ -166,8 +172,7 @@ func (n *names) judge(answer *Lookup, found []storage.Claim, q storage.Query) (e
 	}
 	never, is := n.judges.Never(*answer.Observable)
 	answer.NeverBlock = never.Reason
-	tiers := []string{noTier, score.Observe.String(), score.Alert.String(), score.Block.String()}
-	most, tier := 0, 0
+	tiers, most, tier := tiers(), 0, 0
 	for _, j := range answer.Judged {
 		if node.Bears(storage.Relation(j.Relation), stix.Observable{Type: j.Type, Value: j.Value}) {
 			most, tier = max(most, j.Score), max(tier, slices.Index(tiers, j.Tier))
@@ -180,9 +185,32 @@ func (n *names) judge(answer *Lookup, found []storage.Claim, q storage.Query) (e
 	return nil
 }
 
+// wantedTier reads the tier that a lookup asks for; "" is any.
+func wantedTier(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	tier, err := score.ParseTier(text)
+	if err != nil {
+		return "", kindUsage.errorf("tier %q: observe, alert or block", shown(text))
+	}
+	return tier.String(), nil
+}
+
+// within leaves no claims of a value that is not in a tier, "" for any.
+func (l *Lookup) within(tier string) {
+	if tier != "" && slices.Index(tiers(), l.Tier) < slices.Index(tiers(), tier) {
+		l.Claims = []Claim{}
+	}
+}
+
 func (d *Door) serveLookup(w *answerWriter, req *http.Request) error {
 	q := req.URL.Query()
 	t, err := observableType(q.Get("type"))
+	if err != nil {
+		return err
+	}
+	tier, err := wantedTier(q.Get("tier"))
 	if err != nil {
 		return err
 	}
@@ -198,6 +226,7 @@ func (d *Door) serveLookup(w *answerWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
+	answer.within(tier)
 	return sendJSON(w, answer)
 }
 
@@ -216,6 +245,10 @@ func (d *Door) serveLookups(w *answerWriter, req *http.Request) error {
 		return err
 	}
 	t, err := observableType(r.Type)
+	if err != nil {
+		return err
+	}
+	tier, err := wantedTier(r.Tier)
 	switch {
 	case err != nil:
 		return err
@@ -235,6 +268,7 @@ func (d *Door) serveLookups(w *answerWriter, req *http.Request) error {
 		if err != nil {
 			return err
 		}
+		one.within(tier)
 		answer.Answers = append(answer.Answers, one)
 	}
 	return sendJSON(w, answer)

@@ -150,6 +150,7 @@ type Claim struct {
 type LookupRequest struct {
 	Values []string `json:"values"`
 	Type   string   `json:"type,omitempty"` // of every value; empty: guessed for each
+	Tier   string   `json:"tier,omitempty"` // observe, alert or block: claims are answered only of values in it; empty: of all
 }
 
 // MaxLookup is how many values one request may ask about.

@@ -256,3 +256,30 @@ func FuzzWhyReplay(f *testing.F) {
 		}
 	})
 }
+
+// TestLookupOfATier: whoever may only act on what is in a tier is told of nothing
+// else.
+func TestLookupOfATier(t *testing.T) {
+	o := newOrigin(t, utterances())
+	r := o.world(t, func(utterance) bool { return true })
+	r.check(r.node.SetTrust(t.Context(), o.hospital, "40"))
+	for _, row := range []struct {
+		value string
+		known map[string]bool // by tier
+	}{
+		{"www.evil.example", map[string]bool{"": true, "observe": true, "alert": false, "block": false}},
+		{"203.0.113.1", map[string]bool{"": true, "observe": true, "alert": true, "block": true}}, // our own word, too
+		{"nothing.example", map[string]bool{"": false, "observe": false}},
+	} {
+		for tier, want := range row.known {
+			answers, err := r.Lookup(t.Context(), LookupRequest{Values: []string{row.value}, Tier: tier})
+			r.check(err)
+			if got := len(answers[0].Claims) > 0; got != want {
+				t.Errorf("%s of tier %q: %v, want %v (%s, %d)", row.value, tier, got, want, answers[0].Tier, *answers[0].Score)
+			}
+		}
+	}
+	if _, err := r.Lookup(t.Context(), LookupRequest{Values: []string{"203.0.113.1"}, Tier: "blocked"}); problemOf(err).Status != http.StatusBadRequest {
+		t.Errorf("tier blocked: %v", err)
+	}
+}
