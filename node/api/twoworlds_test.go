@@ -367,7 +367,7 @@ func steady(target, body string) string {
 		}
 		return strings.Join(kept, "")
 	}
-	return regexp.MustCompile(`"(last|certificate_expires|judged|until)":"[^"]*"|\},"at":\d{13}|"free":\d+|\d+ MiB|mark \d+:[0-9a-f]+|[-0-9]+ [:0-9]+ UTC`).ReplaceAllString(body, "")
+	return regexp.MustCompile(`"(last|certificate_expires|judged|until)":"[^"]*"|\},"at":\d{13}|"free":\d+|"(decay|weight)":[0-9.]+|\d+ MiB|mark \d+:[0-9a-f]+|[-0-9]+ [:0-9]+ UTC`).ReplaceAllString(body, "")
 }
 
 // TestTwoWorlds: to every caller a store with what it may not see answers byte

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -73,4 +74,28 @@ func TestRetentionBefore(t *testing.T) {
 	if at := r.Before(protocol.Red, now); !at.Equal(now.Add(-24 * time.Hour)) {
 		t.Errorf("red goes before %s", at)
 	}
+}
+
+// TestManyAtOnce: whoever shows a policy changes nothing of it, so that others
+// may ask it at the same time. The race detector looks on.
+func TestManyAtOnce(t *testing.T) {
+	p, err := Parse([]byte("[trust.types]\nurl = 40\n[trust.org]\nvendor = { level = 60, types = { url = 20 } }\n[lifetimes]\nurl = \"10d\"\n[quota.org.vendor]\nindicators = 7\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := p.Digest()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 50 {
+				p.Level("vendor", nil, true, "url")
+				p.Model()
+				p.Quota.Of("vendor")
+				if p.Digest() != want || len(p.Show()) == 0 {
+					t.Error("the policy changed")
+				}
+			}
+		})
+	}
+	all.Wait()
 }

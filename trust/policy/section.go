@@ -63,7 +63,9 @@ func (f *form) typeLevels(m map[string]int) {
 		}
 		n := m[name]
 		f.number(name, &n, 0, 100, "")
-		m[name] = n
+		if f.reading() {
+			m[name] = n
+		}
 	}
 }
 
@@ -185,7 +187,9 @@ func (l *Lifetimes) form(f *form) {
 		}
 		d := l.Types[name]
 		f.span(name, &d, time.Hour, longest, "")
-		l.Types[name] = d
+		if f.reading() { // whoever shows a policy changes nothing of it
+			l.Types[name] = d
+		}
 	}
 }
 
@@ -215,7 +219,9 @@ func (q *Quota) form(f *form) {
 				a = q.Allowance
 			}
 			f.section(name, a.form)
-			q.Org[name] = a
+			if f.reading() {
+				q.Org[name] = a
+			}
 		}
 	})
 }

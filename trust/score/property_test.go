@@ -243,7 +243,7 @@ func TestUntil(t *testing.T) {
 			t.Fatalf("the score rises at %d, before %d", at-testNow, end-testNow)
 		}
 	})
-	if looked[Alert] < 10 || looked[Block] < 5 {
+	if !testing.Short() && (looked[Alert] < 10 || looked[Block] < 5) {
 		t.Errorf("only these were looked at: %v", looked)
 	}
 }
