@@ -273,8 +273,8 @@ func (n *Node) askAgainByRules(ctx context.Context, first bool) error {
 	if !changed && !roomy {
 		return nil
 	}
-	err = n.judgeAgain(ctx, func(id protocol.ID, reason string) bool {
-		state, _ := n.desk.state(id)
+	err = n.judgeAgain(ctx, func(b *protocol.Bulletin, reason string) bool {
+		state, _ := n.desk.state(b.ID())
 		return changed && strings.HasPrefix(reason, ruledOut) || roomy && strings.HasPrefix(reason, ruledFull) ||
 			strings.HasPrefix(reason, ruledHeld) && state == ""
 	})
@@ -285,7 +285,7 @@ func (n *Node) askAgainByRules(ctx context.Context, first bool) error {
 }
 
 // judgeAgain turns declined bodies into wanted ones, by the reason of their receipts.
-func (n *Node) judgeAgain(ctx context.Context, again func(id protocol.ID, reason string) bool) error {
+func (n *Node) judgeAgain(ctx context.Context, again func(b *protocol.Bulletin, reason string) bool) error {
 	var entries []storage.Entry
 	for _, s := range n.store.Streams() {
 		if s.Bodies[storage.Declined] == 0 {
@@ -299,7 +299,7 @@ func (n *Node) judgeAgain(ctx context.Context, again func(id protocol.ID, reason
 				continue
 			}
 			r, err := n.store.Receipt(b.ID())
-			if err == nil && again(b.ID(), r.Reason) {
+			if err == nil && again(b, r.Reason) {
 				entries = append(entries, storage.Entry{
 					Bulletin: b, Body: storage.Absent, Reason: "judged-anew", Again: true, From: r.From, Received: protocol.Time(r.Received), Aside: r.Aside, Via: r.Via,
 				})

@@ -11,8 +11,9 @@ import (
 
 // Audience finds the recipients that people name: a sharing group in the version
 // in force, organisations, or for RED persons as ORG/PERSON. Names that others
-// gave are refused: nobody here has compared fingerprints.
-func (n *Node) Audience(label protocol.TLP, group string, to []string) ([]protocol.Recipient, error) {
+// gave are refused: nobody here has compared fingerprints. Under RED the person
+// who says it may see it, where one is named.
+func (n *Node) Audience(label protocol.TLP, group string, to []string, person string) ([]protocol.Recipient, error) {
 	if !trust.Named(label) {
 		return nil, fmt.Errorf("%w: to name recipients, label it amber or above", ErrUsage)
 	}
@@ -30,6 +31,9 @@ func (n *Node) Audience(label protocol.TLP, group string, to []string) ([]protoc
 			return nil, err
 		}
 		audience = append(audience, r)
+	}
+	if label == protocol.Red && person != "" && len(to) > 0 {
+		audience = append(audience, protocol.Recipient{Org: n.cert.Org, Person: person})
 	}
 	if len(audience) > protocol.MaxAudience {
 		return nil, fmt.Errorf("%w: %d recipients, at most %d are allowed: make a sharing group", ErrUsage, len(audience), protocol.MaxAudience)

@@ -60,7 +60,6 @@ type Config struct {
 	Seal        *protocol.SealKey // opens what is sealed for this node; nil: nothing can be, and nothing above GREEN is sent here
 	Connections int               // random member connections per community; 0: 16
 	SyncEvery   time.Duration     // 0: a minute
-	Quota       int64             // bytes of the disk an organisation's objects may take a day, and sixteen times as much at once; 0: as the policy says
 
 	Keep  func(protocol.Certificate) error // stores a certificate that took the place of Certificate; nil: nowhere
 	Entry *Entry                           // the others do not know Key yet; nil: they do
@@ -117,7 +116,6 @@ type Node struct {
 	streams   map[lane]int                      // streams being answered; mu guards it
 	sessions  map[peer.ID]*conversation         // whose sync session is being answered; mu guards it
 	waiting   ledger                            // bytes of gossip not yet admitted, by neighbour
-	limit     int64                             // Config.Quota
 	quota     *quota                            // of the disk, by author
 	strangers map[protocol.Org]map[peer.ID]bool // unknown authors and who brought them; mu guards it
 	author    *author
@@ -165,7 +163,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 	if n.every == 0 {
 		n.every = time.Minute
 	}
-	n.quota, n.limit = newQuota(n.daily), c.Quota
+	n.quota = newQuota(n.daily)
 	if err := n.check(c); err != nil {
 		return nil, err
 	}

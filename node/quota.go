@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -41,15 +40,10 @@ func newQuota(daily func(protocol.Org) policy.Allowance) *quota {
 	return &quota{daily: daily, over: map[protocol.Org]bool{}}
 }
 
-// daily is what an organisation may have us store a day: the policy says it, but
-// for tests.
+// daily is what the policy lets an organisation have us store a day.
 func (n *Node) daily(org protocol.Org) policy.Allowance {
 	b := n.bench()
-	a := b.rules.Policy.Quota.Of(b.bound.Names[org])
-	if n.limit > 0 {
-		a.Bytes = n.limit
-	}
-	return a
+	return b.rules.Policy.Quota.Of(b.bound.Names[org])
 }
 
 // share is a part of the bytes of an organisation.
@@ -157,36 +151,11 @@ func (n *Node) runQuota() {
 		case <-tick.C:
 		}
 		for _, org := range n.quota.roomy(time.Now()) {
-			if err := n.askAgain(n.ctx, org); err != nil && n.ctx.Err() == nil {
+			if err := n.judgeAgain(n.ctx, func(b *protocol.Bulletin, reason string) bool {
+				return b.Header.Org() == org && reason == ruleOverQuota
+			}); err != nil && n.ctx.Err() == nil {
 				n.log.Error("bodies over quota are not asked for again", "err", err)
 			}
 		}
 	}
-}
-
-// askAgain turns an organisation's bodies declined for its quota into wanted ones.
-func (n *Node) askAgain(ctx context.Context, org protocol.Org) error {
-	var again []storage.Entry
-	for _, s := range n.store.Streams() {
-		if s.Org != org || s.Bodies[storage.Declined] == 0 {
-			continue
-		}
-		for b, err := range n.store.Headers(s.ID, protocol.Range{To: s.Last}) {
-			if err != nil {
-				return err
-			}
-			if _, state := n.store.Has(b.ID()); state != storage.Declined {
-				continue
-			}
-			if r, err := n.store.Receipt(b.ID()); err == nil && r.Reason == ruleOverQuota {
-				again = append(again, storage.Entry{Bulletin: b, Body: storage.Absent, Reason: "within-quota", Again: true})
-			}
-		}
-	}
-	if len(again) == 0 {
-		return nil
-	}
-	defer n.syncAllSoon()
-	_, err := n.admit(ctx, again)
-	return err
 }

@@ -19,10 +19,15 @@ import (
 // reason; others are not affected; and once there is room the bodies come.
 func TestQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var err error
 		fed := nodetest.New(t, "hospital -- bank\nvendor -- bank", func(org string, c *node.Config) {
 			c.SyncEvery = time.Hour
 			if org == "bank" {
-				c.Quota = 16 << 10 // 256 KiB at once
+				p := policy.Default()
+				p.Quota.Bytes = 16 << 10 // 256 KiB at once
+				if c.Rules, err = node.NewRules(p); err != nil {
+					t.Fatal(err)
+				}
 			}
 		})
 		var said []node.Receipt

@@ -126,11 +126,8 @@ func (n *Node) route(s Submission, r policy.Ruling) (Submission, error) {
 	if r.Do != policy.ToGroup && r.Do != policy.ToOrgs {
 		return s, nil
 	}
-	audience, err := n.Audience(s.TLP, r.Group, r.To)
-	if err == nil && s.TLP == protocol.Red && s.Person != "" { // who says it may see it
-		audience = append(audience, protocol.Recipient{Org: n.cert.Org, Person: s.Person})
-	}
-	s.Audience = audience
+	var err error
+	s.Audience, err = n.Audience(s.TLP, r.Group, r.To, s.Person)
 	return s, err
 }
 

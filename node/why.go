@@ -10,6 +10,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 	"github.com/tocsin-exchange/tocsin/trust/floor"
 	"github.com/tocsin-exchange/tocsin/trust/score"
 )
@@ -76,7 +77,7 @@ func (j *Judges) Judge(o stix.Observable, q storage.Query) (score.Tiers, *floor.
 // [storage.Store.Lookup].
 func (j *Judges) Listed(o stix.Observable, q storage.Query) (score.Tiers, error) {
 	counts := q.Visible
-	q.Visible = func(h *protocol.Header) bool { return h.TLP < protocol.Red && h.Drill == "" && counts(h) }
+	q.Visible = func(h *protocol.Header) bool { return trust.Listed(h) && counts(h) }
 	claims, about, err := j.n.store.AboutValue(o, q, IDOf)
 	claims = slices.DeleteFunc(claims, func(c storage.Claim) bool { return c.PAP > protocol.PAPGreen })
 	if err != nil || len(claims) == 0 {

@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -39,17 +40,28 @@ func (s *Store) about(list []Claim, id string, q *Query) ([]Claim, error) {
 	s.mu.RUnlock()
 	sortCandidates(found)
 	var damage error
-	for len(found) > 0 {
-		n := 1
-		for n < len(found) && found[n].held.scope == found[0].held.scope {
-			n++
-		}
+	for versions := range scopes(found) {
 		var err error
-		list, err = s.aboutIn(list, found[:n], id, q)
+		list, err = s.aboutIn(list, versions, id, q)
 		damage = errors.Join(damage, err)
-		found = found[n:]
 	}
 	return list, damage
+}
+
+// scopes yields sorted candidates scope by scope.
+func scopes(found []candidate) iter.Seq[[]candidate] {
+	return func(yield func([]candidate) bool) {
+		for len(found) > 0 {
+			n := 1
+			for n < len(found) && found[n].held.scope == found[0].held.scope {
+				n++
+			}
+			if !yield(found[:n]) {
+				return
+			}
+			found = found[n:]
+		}
+	}
 }
 
 // aboutIn is about for the versions of one scope, newest first.
@@ -123,12 +135,8 @@ func (s *Store) AboutValue(o stix.Observable, q Query, id func(*Claim) string) (
 	s.mu.RUnlock()
 	sortCandidates(found)
 	var refs references
-	for len(found) > 0 {
-		n := 1
-		for n < len(found) && found[n].held.scope == found[0].held.scope {
-			n++
-		}
-		claim, stands, failed := s.latest(found[:n], &q, o)
+	for versions := range scopes(found) {
+		claim, stands, failed := s.latest(versions, &q, o)
 		err = errors.Join(err, failed)
 		if stands {
 			claims = append(claims, claim)
@@ -136,7 +144,6 @@ func (s *Store) AboutValue(o stix.Observable, q Query, id func(*Claim) string) (
 		if asked && claim.Object.ID != "" {
 			refs.add(&claim, id)
 		}
-		found = found[n:]
 	}
 	for name, ref := range refs {
 		said, failed := s.about(nil, name, &q)

@@ -114,5 +114,10 @@ func TestRoadsOfLabels(t *testing.T) {
 		if got := [3]bool{Named(label), Counted(label), ToldOn(label)}; got != want {
 			t.Errorf("%s: %v, want %v", label, got, want)
 		}
+		for drill, listed := range map[string]bool{"": label != protocol.Red, "autumn": false} {
+			if got := Listed(&protocol.Header{TLP: label, Drill: drill}); got != listed {
+				t.Errorf("%s, drill %q: in a list: %v, want %v", label, drill, got, listed)
+			}
+		}
 	}
 }

@@ -18,6 +18,10 @@ func Named(label protocol.TLP) bool { return label > protocol.Green }
 // than its recipients see. RED may not.
 func Counted(label protocol.TLP) bool { return label != protocol.Red }
 
+// Listed reports whether what is under a header may be in a list that machines
+// act on: RED is for people's eyes, and an exercise is not meant.
+func Listed(h *protocol.Header) bool { return h.TLP != protocol.Red && h.Drill == "" }
+
 // ToldOn reports whether proof of a fault in what was said under a label is said
 // to its audience. That of RED is few, who each find the fault for themselves.
 func ToldOn(label protocol.TLP) bool { return label != protocol.Red }

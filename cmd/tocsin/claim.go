@@ -31,24 +31,11 @@ func claimLine(asked string, claim api.Claim) string {
 	if claim.Relation != "" {
 		parts = append(parts, field(claim.Relation))
 	}
-	parts = append(parts, field(claim.Org), "tlp:"+claim.TLP.String())
-	add := func(key, value string) {
-		if value != "" {
-			parts = append(parts, key+":"+field(value))
-		}
-	}
-	if claim.Confidence != nil {
-		add("confidence", strconv.Itoa(*claim.Confidence))
-	}
-	add("expires", expires(claim.Expires))
-	add("community", claim.Community)
-	add("to", claim.Audience)
-	add("via", claim.Via)
+	named := ""
 	if asked != value {
-		add("claim", value)
+		named = value
 	}
-	add("pap", claim.PAP.String())
-	add("drill", claim.Drill)
+	parts = append(parts, claimTerms(&claim, named)...)
 	if len(claim.Labels) > 0 {
 		parts = append(parts, "tags:"+fields(claim.Labels))
 	}
@@ -78,4 +65,26 @@ func expires(t time.Time) string {
 		return "never"
 	}
 	return t.UTC().Format(time.DateOnly)
+}
+
+// claimTerms are who says something and on what terms; named is the value that is
+// claimed where it is not the one asked for.
+func claimTerms(claim *api.Claim, named string) []string {
+	parts := []string{field(claim.Org), "tlp:" + claim.TLP.String()}
+	add := func(key, value string) {
+		if value != "" {
+			parts = append(parts, key+":"+field(value))
+		}
+	}
+	if claim.Confidence != nil {
+		add("confidence", strconv.Itoa(*claim.Confidence))
+	}
+	add("expires", expires(claim.Expires))
+	add("community", claim.Community)
+	add("to", claim.Audience)
+	add("via", claim.Via)
+	add("claim", named)
+	add("pap", claim.PAP.String())
+	add("drill", claim.Drill)
+	return parts
 }

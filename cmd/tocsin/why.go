@@ -198,7 +198,7 @@ func voiceLines(v *node.Voice) []string {
 // wordLines are one claim, sighting or opinion.
 func wordLines(what string, w *api.WhyWord) []string {
 	lines := []string{
-		what + ": " + wordLine(w),
+		what + ": " + strings.Join(claimTerms(&w.Claim, ""), " "),
 		"  state: " + field(w.State) + ", " + clean(w.Why),
 		fmt.Sprintf("  issued: %s received: %s from: %s rule: %s", w.Issued.UTC().Format(time.RFC3339), w.Received.UTC().Format(time.RFC3339), field(w.From), field(w.Reason)),
 		fmt.Sprintf("  bulletin: %s index: %d by: %s", w.Bulletin, w.Index, w.Fingerprint),
@@ -208,26 +208,6 @@ func wordLines(what string, w *api.WhyWord) []string {
 		lines = append(lines, fmt.Sprintf("  now: %s weight:%s", field(w.Became), number(w.Weight)))
 	}
 	return lines
-}
-
-// wordLine is who said it and under what.
-func wordLine(w *api.WhyWord) string {
-	parts := []string{field(w.Org), "tlp:" + w.TLP.String()}
-	add := func(key, value string) {
-		if value != "" {
-			parts = append(parts, key+":"+field(value))
-		}
-	}
-	if w.Confidence != nil {
-		add("confidence", strconv.Itoa(*w.Confidence))
-	}
-	add("expires", expires(w.Expires))
-	add("community", w.Community)
-	add("to", w.Audience)
-	add("via", w.Via)
-	add("pap", w.PAP.String())
-	add("drill", w.Drill)
-	return strings.Join(parts, " ")
 }
 
 func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

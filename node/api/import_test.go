@@ -255,7 +255,7 @@ func BenchmarkImport(b *testing.B) {
 		all += time.Since(begun)
 
 		r = member(b)
-		t, err := r.door.terms(&SubmitRequest{TLP: protocol.Green})
+		t, err := r.door.terms(&SubmitRequest{TLP: protocol.Green}, "")
 		r.check(err)
 		begun = time.Now()
 		batches := []*batch{newBatch()}

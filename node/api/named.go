@@ -170,7 +170,7 @@ func (d *Door) who(c caller, bulletin, peer string, r *SubmitRequest) (WhoAnswer
 	case !r.TLP.Valid():
 		return WhoAnswer{}, kindUsage.errorf("who would get what? give tlp, bulletin or peer")
 	}
-	t, err := d.terms(r)
+	t, err := d.terms(r, c.reader.Person)
 	if err != nil {
 		return WhoAnswer{}, err
 	}

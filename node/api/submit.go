@@ -14,7 +14,6 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api/intake"
-	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 )
 
@@ -88,12 +87,8 @@ func (d *Door) submitBundle(c caller, req *http.Request) (SubmitAnswer, error) {
 // mayTerms is terms for a submission: the node is asked at once whether it may
 // say anything under the label at all, where there is one.
 func (d *Door) mayTerms(ctx context.Context, c caller, r *SubmitRequest) (terms, error) {
-	asked := slices.Clone(r.To)
-	if r.TLP == protocol.Red && c.reader.Person != "" && len(r.To) > 0 { // who says it may see it
-		r.To = append(r.To, d.node.Org().String()+"/"+c.reader.Person)
-	}
-	t, err := d.terms(r)
-	t.to, t.person, t.role, t.by = asked, c.reader.Person, string(c.role), c.name()
+	t, err := d.terms(r, c.reader.Person)
+	t.to, t.person, t.role, t.by = r.To, c.reader.Person, string(c.role), c.name()
 	if err == nil && t.tlp.Valid() {
 		_, err = d.node.Say(ctx, t.issue(t.tlp, nil))
 	}

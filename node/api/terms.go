@@ -41,8 +41,8 @@ type terms struct {
 	by           string
 }
 
-// terms checks what a request says, and that it may be said at all.
-func (d *Door) terms(r *SubmitRequest) (terms, error) {
+// terms checks what a request of a person says, and that it may be said at all.
+func (d *Door) terms(r *SubmitRequest, person string) (terms, error) {
 	t := terms{tlp: r.TLP, pap: r.PAP, confidence: neverStated, valid: time.Duration(r.Valid), tags: r.Tags, description: r.Description, force: r.Force, group: r.Group, to: slices.Clone(r.To)}
 	if r.Confidence != nil {
 		t.confidence = *r.Confidence
@@ -62,7 +62,7 @@ func (d *Door) terms(r *SubmitRequest) (terms, error) {
 	}
 	var err error
 	if r.Group != "" || len(r.To) > 0 {
-		t.audience, err = d.node.Audience(r.TLP, r.Group, r.To)
+		t.audience, err = d.node.Audience(r.TLP, r.Group, r.To, person)
 	} else if !trust.Named(r.TLP) {
 		t.community, err = d.node.Community(r.Community)
 	}

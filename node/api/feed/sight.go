@@ -5,6 +5,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // maxSights is how many kinds of headers are remembered; where there are more,
@@ -45,12 +46,11 @@ func keyOf(h *protocol.Header) sightKey {
 	return k
 }
 
-// watch returns a query as lists ask it, never for RED and never for an
-// exercise, which notes what it says.
+// watch returns a query as lists ask it, which notes what it says.
 func (s sights) watch(q storage.Query) storage.Query {
 	asked := q
 	q.Visible = func(h *protocol.Header) bool {
-		if h.TLP >= protocol.Red || h.Drill != "" {
+		if !trust.Listed(h) {
 			return false
 		}
 		saw := sees(&asked, h)
