@@ -9,6 +9,11 @@ import (
 // mostVoices is how many voices of strangers are heard, the strongest.
 const mostVoices = 64
 
+// grain is far above the error of a sum and far below what anybody would notice.
+// Half a point and a weight exactly on its threshold are round numbers that do
+// occur; with it they count in whatever steps the weights faded.
+const grain = 1e-9
+
 // A hearing is what everybody says of a value at one moment, and how it sums up.
 type hearing struct {
 	words     []word
@@ -139,5 +144,5 @@ func (h *hearing) score(left float64) int {
 		}
 	}
 	pool := min(1-strangers, h.strangers) * h.stranger
-	return int(math.Round(100 * (1 - sound*(1-pool)) * h.certain))
+	return int(math.Round(100*(1-sound*(1-pool))*h.certain + grain))
 }

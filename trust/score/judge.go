@@ -88,7 +88,7 @@ func (j *Judge) holds(v *Value, h *hearing, tier Tier, left float64) bool {
 	if tier == Alert {
 		return h.score(left) >= j.Model.Alert
 	}
-	return h.score(left) >= j.Model.Block && h.backing*left >= float64(j.Model.Least)/100
+	return h.score(left) >= j.Model.Block && h.backing*left >= float64(j.Model.Least)/100-grain
 }
 
 // until walks from one change of what stands to the next. Between two of them

@@ -192,3 +192,19 @@ func TestAgain(t *testing.T) {
 		t.Errorf("before the doubt ends %+v, after %+v", before, after)
 	}
 }
+
+// TestThresholdInSteps: a score of exactly half a point holds in whatever steps
+// it was reached. 0.81 x 0.5 leaves 59.5 after one half-life.
+func TestThresholdInSteps(t *testing.T) {
+	j := town().judge(testNow)
+	drill := claim("csirt", 100) // changes nothing but that one has to look anew
+	drill.Drill = true
+	v := Value{Type: stix.DomainName, Evidence: []Evidence{claim("we", 100), claim("hospital", 76), drill}}
+	life := j.Model.HalfLife(v.Type).Milliseconds()
+	for step := range int64(100) {
+		v.Evidence[2].At = testNow + 1 + step*(life/100)
+		if got := j.Tiers(v, testNow); got.Until(Block) != testNow+life {
+			t.Errorf("looked at anew after %d: block until %d, want %d", v.Evidence[2].At-testNow, got.Until(Block)-testNow, life)
+		}
+	}
+}
