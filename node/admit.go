@@ -219,6 +219,7 @@ func (n *Node) admit(ctx context.Context, entries []storage.Entry) (news int, er
 		if r.New || r.BodyNew {
 			n.counters.count(&n.counters.admitted, &b.Header)
 			n.counters.served.keep(sizeOf(b))
+			n.worked(b)
 			news++
 		}
 		if r.BodyNew {

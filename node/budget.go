@@ -32,6 +32,8 @@ var (
 	streamBytes    = allowance{32 << 20, 32 << 20} // bytes one peer sends or is sent on streams; beyond it has to wait
 	brokenRate     = allowance{20.0 / 60, 20}      // broken messages and frames, before the peer is suspended
 	pullRate       = allowance{2000, 100_000}      // bulletins of one author asked for in sessions
+	busyPulls      = allowance{300, 1000}          // of these while others have work for us
+	busyHistory    = allowance{3 << 20, 48 << 20}  // bytes of the past one peer is sent meanwhile; beyond it has to wait
 	frameRate      = allowance{10_000, 100_000}    // reads from one peer's connections, two a frame; beyond it has to wait
 	openRate       = allowance{50, 1000}           // streams of any protocol one peer opens, before it is suspended
 	vainWork       = allowance{0.04, 0.4}          // seconds of a processor that one peer may have us work in vain; beyond it has to wait

@@ -31,6 +31,8 @@ type Counters struct {
 	opened, streamed, brokenBy                                  budget // streams, bytes on them, and what was broken, by peer
 	pace                                                        budget // our own announcements
 	served                                                      served // answers to wants, by peer
+	history                                                     budget // those of the past
+	load                                                        load   // useful work of late, by organisation
 }
 
 // count counts something about a bulletin. What is under RED moves no figure.

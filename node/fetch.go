@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -88,15 +89,17 @@ func (n *Node) fetchFrom(p peer.ID, batch []fetch) []fetch {
 			ids = append(ids, f.id)
 		}
 	}
+	ids = n.asking.claim(ids, time.Now())
 	if len(ids) > 0 {
 		if err := n.askBodies(ctx, p, ids); err != nil {
 			n.log.Debug("fetch", "peer", p, "err", err)
 		}
+		n.asking.end(ids)
 	}
 	var missed []fetch
 	for _, f := range batch {
-		if _, body := n.store.Has(f.id); body != storage.Absent || n.ctx.Err() != nil {
-			continue
+		if _, body := n.store.Has(f.id); body != storage.Absent || n.ctx.Err() != nil || !slices.Contains(ids, f.id) {
+			continue // it is here, or a session asks for it
 		}
 		f.tries++
 		other, ok := n.otherMember(f.from)

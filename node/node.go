@@ -67,6 +67,7 @@ type Config struct {
 
 	Audit     func(journal.Record)                        // notes an act, durably soon; nil: nobody does
 	AuditSync func(context.Context, journal.Record) error // notes one, and returns when it is durable; nil: nobody does
+	History   History                                     // reads back what was noted; nil: nobody does
 
 	off  guard                    // guards that tests switch off to see what another does alone
 	lose func() bool              // tests have gossip lost without anybody noticing
@@ -104,6 +105,7 @@ type Node struct {
 	marks    atomic.Uint64 // of benches
 	reckon   *reckoning
 	audit    *audit
+	recorder *basisRecorder
 
 	mu    sync.Mutex // guards known
 	known knowledge
@@ -130,6 +132,7 @@ type Node struct {
 	enforce chan struct{}           // the outlook changed
 	arrived chan arrival            // from gossip, to be admitted
 	fetches chan fetch              // bodies to ask for
+	asking  asking                  // bodies asked for at the moment
 	later   *waitlist               // what is dated ahead
 	accused chan struct{}           // proofs may have to be published
 	outbox  *outbox                 // what goes to named recipients
@@ -174,7 +177,7 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 		}
 	}
 	n.rules.Store(c.Rules)
-	n.audit = newAudit(c)
+	n.audit, n.recorder = newAudit(c), newBasisRecorder()
 	return n, n.start(ctx, c)
 }
 
@@ -227,6 +230,9 @@ func (n *Node) start(ctx context.Context, c Config) error {
 		n.wg.Go(run)
 	}
 	n.wg.Go(n.runAudit)
+	began := time.Now()
+	n.wg.Go(func() { n.readBasis(c.History, began) })
+	n.wg.Go(n.runBasis)
 	old := n.Communities() // joining one later says so itself
 	n.wg.Go(func() { n.presentAll(n.ctx, old) })
 	signal(n.enforce)

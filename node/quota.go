@@ -30,7 +30,7 @@ type quota struct {
 	daily                                func(protocol.Org) policy.Allowance
 	objects, statements, byNode, headers budget // bytes
 	count                                budget // objects
-	pulls                                budget // bulletins asked for in sessions
+	pulls, busyPulls                     budget // bulletins asked for in sessions
 
 	mu   sync.Mutex
 	over map[protocol.Org]bool // had bodies declined that were not asked for again yet
@@ -82,14 +82,17 @@ func (q *quota) mark(org protocol.Org) {
 }
 
 // shut reports whether nothing of a stream is to be asked for now: its author has
-// no quota left for headers, or said so much of late that others come first.
-func (q *quota) shut(s protocol.Stream, org protocol.Org, now time.Time) bool {
-	return !q.headers.has(org, protocol.MaxHeader, q.share(org, shareOfHeaders), now) || !q.pulls.has(puller(s, org), 1, pullRate, now)
+// no quota left for headers, or said so much of late that others come first; busy
+// says that others have work for us.
+func (q *quota) shut(s protocol.Stream, org protocol.Org, busy bool, now time.Time) bool {
+	return !q.headers.has(org, protocol.MaxHeader, q.share(org, shareOfHeaders), now) || !q.pulls.has(puller(s, org), 1, pullRate, now) ||
+		busy && !q.busyPulls.has(puller(s, org), 1, busyPulls, now)
 }
 
 // pulled counts a bulletin that a session brought.
 func (q *quota) pulled(h *protocol.Header, now time.Time) {
 	q.pulls.owe(puller(h.Stream(), h.Org()), 1, pullRate, now)
+	q.busyPulls.owe(puller(h.Stream(), h.Org()), 1, busyPulls, now)
 }
 
 // puller is whose pulls those of a stream count as: its organisation's, or its

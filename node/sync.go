@@ -222,7 +222,7 @@ func (n *Node) pullHeaders(c *conversation, turns []turn) (news int, err error) 
 	for len(turns) > 0 {
 		t, want := turns[0], turns[0].want
 		turns = turns[1:]
-		if n.quota.shut(t.stream, t.author, time.Now()) {
+		if now := time.Now(); n.quota.shut(t.stream, t.author, n.counters.load.others(t.author, now), now) {
 			n.syncSoon(c.peer, pullAgain) // the rest another time: it is missed until then
 			continue
 		}
@@ -339,7 +339,7 @@ func (n *Node) pullBodies(c *conversation, theirs []protocol.Summary) (news int,
 	for _, s := range theirs {
 		streams[s.Stream.ID()] = true
 	}
-	asked := map[protocol.ID]bool{}
+	asked, skipped := map[protocol.ID]bool{}, 0
 	for {
 		var ids []protocol.ID
 		for _, w := range n.store.Wanted(4096) {
@@ -349,19 +349,32 @@ func (n *Node) pullBodies(c *conversation, theirs []protocol.Summary) (news int,
 			}
 		}
 		if len(ids) == 0 {
+			if skipped > 0 { // whoever was asked for them may not bring them
+				n.syncSoon(c.peer, askedFor)
+			}
 			return news, c.write(protocol.SyncFrame{End: &protocol.End{}})
 		}
-		for some := range slices.Chunk(ids, wantBodies) {
-			if err := c.write(protocol.SyncFrame{Want: &protocol.Want{Bodies: some}}); err != nil {
-				return news, err
+		for all := range slices.Chunk(ids, wantBodies) {
+			some := n.asking.claim(all, time.Now())
+			if skipped += len(all) - len(some); len(some) == 0 {
+				continue
 			}
-			got, _, err := n.take(c, len(some), len(some)*protocol.MaxFrame)
+			got, err := n.pullSome(c, some)
+			n.asking.end(some)
 			news += got
 			if err != nil {
 				return news, err
 			}
 		}
 	}
+}
+
+func (n *Node) pullSome(c *conversation, ids []protocol.ID) (news int, err error) {
+	if err := c.write(protocol.SyncFrame{Want: &protocol.Want{Bodies: ids}}); err != nil {
+		return 0, err
+	}
+	news, _, err = n.take(c, len(ids), len(ids)*protocol.MaxFrame)
+	return news, err
 }
 
 // answer satisfies the other side's wants until its turn is over.
@@ -385,6 +398,7 @@ func (n *Node) answer(c *conversation) error {
 // satisfy sends what was asked for, as far as the peer may have it now, and no
 // more headers than one turn is worth.
 func (n *Node) satisfy(c *conversation, w *protocol.Want) error {
+	n.standBack(c.peer)
 	headers, bytes := 0, 0
 	defer func() { n.serves(c.peer, bytes) }()
 	for _, id := range w.Bodies {

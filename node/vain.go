@@ -109,11 +109,16 @@ func (c pacedConn) Read(b []byte) (int, error) {
 	return count, err
 }
 
-// served is what one peer was sent on request, against all that there is to send.
+// served is what each peer was sent on request, against all that there is to send.
 type served struct {
 	mu   sync.Mutex
 	kept float64 // bytes there are
-	sent map[protocol.Node]float64
+	to   map[protocol.Node]*sent
+}
+
+type sent struct {
+	from float64 // what was kept when the peer first asked
+	all  float64
 }
 
 // keep adds to what there is to send.
@@ -123,22 +128,21 @@ func (s *served) keep(bytes int) {
 	s.kept += float64(bytes)
 }
 
-// again adds to what a node was sent, and returns how much of that is more than
-// all there is, twice: it has had that before.
-func (s *served) again(node protocol.Node, bytes int) float64 {
+// count adds to what a node was sent, and returns how much of it is of the past:
+// more than what came since the node first asked; and how much is more than all
+// there is, twice: it has had that before.
+func (s *served) count(node protocol.Node, bytes int) (old, again float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sent == nil || len(s.sent) > budgetKeys {
-		s.sent = map[protocol.Node]float64{}
+	if s.to == nil || len(s.to) > budgetKeys {
+		s.to = map[protocol.Node]*sent{}
 	}
-	s.sent[node] += float64(bytes)
-	return min(float64(bytes), max(0, s.sent[node]-2*s.kept-servedFree))
-}
-
-// serves charges a peer for an answer to a want, where it had as much before.
-func (n *Node) serves(p peer.ID, bytes int) {
-	node, _ := NodeID(p)
-	if again := n.counters.served.again(node, wantBytes+bytes); again > 0 {
-		n.gate.vain(p, costServed*again)
+	to := s.to[node]
+	if to == nil {
+		to = &sent{from: s.kept}
+		s.to[node] = to
 	}
+	to.all += float64(bytes)
+	part := func(free float64) float64 { return min(float64(bytes), max(0, to.all-free)) }
+	return part(s.kept - to.from), part(2*s.kept + servedFree)
 }

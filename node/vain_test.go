@@ -38,21 +38,41 @@ func TestVainWorkWaits(t *testing.T) {
 func TestServedAgain(t *testing.T) {
 	var s served
 	asker, other := protocol.Node{1}, protocol.Node{2}
+	again := func(node protocol.Node) float64 { _, again := s.count(node, 1<<20); return again }
 	s.keep(50 << 20)
 	for range 100 + servedFree>>20 {
-		if again := s.again(asker, 1<<20); again > 0 {
-			t.Fatalf("%.0f bytes count as asked for again", again)
+		if much := again(asker); much > 0 {
+			t.Fatalf("%.0f bytes count as asked for again", much)
 		}
 	}
-	if again := s.again(asker, 1<<20); again != 1<<20 {
-		t.Errorf("%.0f bytes count as asked for again, want all of them", again)
+	if much := again(asker); much != 1<<20 {
+		t.Errorf("%.0f bytes count as asked for again, want all of them", much)
 	}
-	if again := s.again(other, 1<<20); again != 0 {
-		t.Errorf("another's %.0f bytes count as asked for again", again)
+	if much := again(other); much != 0 {
+		t.Errorf("another's %.0f bytes count as asked for again", much)
 	}
 	s.keep(1 << 20)
-	if again := s.again(asker, 1<<20); again != 0 {
-		t.Errorf("%.0f bytes count as asked for again when as many are new", again)
+	if much := again(asker); much != 0 {
+		t.Errorf("%.0f bytes count as asked for again when as many are new", much)
+	}
+}
+
+// TestServedOfThePast: what came since somebody first asked is not of the past.
+func TestServedOfThePast(t *testing.T) {
+	var s served
+	asker, other := protocol.Node{1}, protocol.Node{2}
+	s.keep(50 << 20)
+	if old, _ := s.count(asker, 1<<20); old != 1<<20 {
+		t.Errorf("%.0f bytes are of the past, want all", old)
+	}
+	s.keep(3 << 20)
+	for _, want := range []float64{0, 0, 1 << 20} {
+		if old, _ := s.count(asker, 1<<20); old != want {
+			t.Errorf("%.0f bytes are of the past, want %.0f", old, want)
+		}
+	}
+	if old, _ := s.count(other, 1<<20); old != 1<<20 {
+		t.Errorf("%.0f bytes are of another's past, want all", old)
 	}
 }
 
@@ -66,7 +86,7 @@ func TestPullsOfStatements(t *testing.T) {
 	for _, kind := range []protocol.Kind{protocol.Objects, protocol.Statements} {
 		h := protocol.Header{Kind: kind, Certificate: protocol.Certificate{Org: org, Node: protocol.Node{2}}}
 		for range int(pullRate.burst) {
-			if q.shut(stream(2, kind), org, now) {
+			if q.shut(stream(2, kind), org, false, now) {
 				t.Fatal("shut too early")
 			}
 			q.pulled(&h, now)
@@ -83,11 +103,11 @@ func TestPullsOfStatements(t *testing.T) {
 		{stream(3, protocol.Statements), org, false},
 		{stream(4, protocol.Objects), protocol.Org{9}, false},
 	} {
-		if got := q.shut(c.s, c.org, now); got != c.shut {
+		if got := q.shut(c.s, c.org, false, now); got != c.shut {
 			t.Errorf("node %d, kind %d: shut %v, want %v", c.s.Node[0], c.s.Kind, got, c.shut)
 		}
 	}
-	if q.shut(stream(2, protocol.Objects), org, now.Add(time.Second)) {
+	if q.shut(stream(2, protocol.Objects), org, false, now.Add(time.Second)) {
 		t.Error("it is never heard again")
 	}
 }
