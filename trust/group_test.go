@@ -79,6 +79,34 @@ func TestRosterSaidTwice(t *testing.T) {
 	}
 }
 
+// TestWhenLeftOut: from when on a word to a group comes from somebody who had
+// been left out: after the first version later than the last it was in.
+func TestWhenLeftOut(t *testing.T) {
+	bank, lab := orgNamed("bank"), orgNamed("lab")
+	for _, c := range []struct {
+		name string
+		in   []bool // by version, from 1 on, each issued at ten times its number
+		last uint64 // the last moment at which its word is in time
+	}{
+		{"in the newest", []bool{false, true}, 1000},
+		{"left out once", []bool{true, false, false}, 20},
+		{"back, and left out again", []bool{true, false, true, false}, 40},
+		{"in none", []bool{false}, 10},
+	} {
+		g := &Group{Owner: bank, Rosters: map[uint64]Roster{}}
+		for i, in := range c.in {
+			r := Roster{Issued: 10 * uint64(i+1)}
+			if in {
+				r.Members = []protocol.Org{lab}
+			}
+			g.Rosters[uint64(i+1)] = r
+		}
+		if g.left(lab, c.last) || c.last < 1000 && !g.left(lab, c.last+1) || g.left(bank, c.last+1) {
+			t.Errorf("%s: not from %d on, or the owner too", c.name, c.last+1)
+		}
+	}
+}
+
 func backwards[T any](list []T) []T {
 	slices.Reverse(list)
 	return list

@@ -81,6 +81,53 @@ func TestProve(t *testing.T) {
 	}
 }
 
+// TestProofNamesTheEarlierFirst: of a backdating the earlier place comes first,
+// of two headers at one place the lower name, whichever way they are compared.
+func TestProofNamesTheEarlierFirst(t *testing.T) {
+	bank := newSigner("bank")
+	now := protocol.Millis(worldNow)
+	higher, lower := 0, 0
+	for i := range uint64(64) {
+		one := bank.sign(t, protocol.Header{Epoch: 7, Seq: 1, Issued: now + i})
+		two := bank.sign(t, protocol.Header{Epoch: 7, Seq: 2, Prev: one.ID(), Issued: now - 1 - i})
+		twin := bank.sign(t, protocol.Header{Epoch: 7, Seq: 1, Issued: now - 1 - i})
+		pair := [2]protocol.ID{one.ID(), twin.ID()}
+		if pair[0].Compare(pair[1]) > 0 {
+			pair[0], pair[1] = pair[1], pair[0]
+		}
+		if one.ID().Compare(two.ID()) > 0 {
+			higher++
+		} else {
+			lower++
+		}
+		for _, c := range []struct {
+			proofs  []Proof
+			fault   Fault
+			headers [2]protocol.ID
+		}{
+			{Prove(one, two), Backdating, [2]protocol.ID{one.ID(), two.ID()}}, {Prove(two, one), Backdating, [2]protocol.ID{one.ID(), two.ID()}},
+			{Prove(one, twin), Equivocation, pair}, {Prove(twin, one), Equivocation, pair},
+		} {
+			if len(c.proofs) != 1 || c.proofs[0].Fault != c.fault || c.proofs[0].Headers != c.headers {
+				t.Errorf("%+v, want that it %s by %v", c.proofs, c.fault, c.headers)
+			}
+		}
+	}
+	if higher == 0 || lower == 0 {
+		t.Errorf("%d headers have a higher name than the next, %d a lower: try more", higher, lower)
+	}
+}
+
+func TestFaultsInWords(t *testing.T) {
+	for fault, want := range map[Fault]string{
+		Equivocation: "said two things at one place", Backdating: "dated a bulletin before the one it follows", 0: "broke its log",
+	} {
+		if got := fault.String(); got != want {
+			t.Errorf("fault %d %s, want %q", fault, got, want)
+		}
+	}
+}
+
 // TestQuarantineIsAFunctionOfTheSet: order and repetition make no difference to
 // who is quarantined; more proofs never free anybody, and a release frees
 // exactly those all of whose headers it names.
@@ -119,6 +166,12 @@ func TestQuarantineIsAFunctionOfTheSet(t *testing.T) {
 		for org, p := range got {
 			if p.Org != org || released[org][p.Headers[0]] && released[org][p.Headers[1]] {
 				t.Fatal("quarantined by a proof that was released, or of another")
+			}
+			first := slices.IndexFunc(proofs, func(p Proof) bool {
+				return p.Org == org && !(released[org][p.Headers[0]] && released[org][p.Headers[1]])
+			})
+			if p != proofs[first] {
+				t.Fatal("quarantined by another proof than the first")
 			}
 		}
 	})

@@ -23,6 +23,8 @@ type Removal struct {
 	Refs []protocol.ID
 	Seat protocol.Org
 	By   []protocol.Org // whose signatures it bears
+
+	Bulletin protocol.ID
 }
 
 // A History is all that decides who the members of one community are.
@@ -42,7 +44,7 @@ func (h *History) Add(community protocol.ID, b *protocol.Bulletin, i int, s prot
 			Issued: b.Header.Issued, Bulletin: b.ID(), Index: i,
 		})
 	case s.Removal != nil && s.Removal.Community == community:
-		r := Removal{Refs: s.Removal.Introductions, Seat: s.Removal.Seat}
+		r := Removal{Refs: s.Removal.Introductions, Seat: s.Removal.Seat, Bulletin: b.ID()}
 		for _, by := range s.Removal.By {
 			r.By = append(r.By, by.Org)
 		}

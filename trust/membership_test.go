@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -25,6 +26,8 @@ type membershipCase struct {
 	name           string
 	history        History
 	members, known []string
+	stands         map[string][]string
+	asks           [][]string // who, on which day, what is said to it
 }
 
 func readMembershipCases(t *testing.T) []membershipCase {
@@ -70,6 +73,13 @@ func (c *membershipCase) add(t *testing.T, f []string) {
 		c.members = f[1:]
 	case f[0] == "known":
 		c.known = f[1:]
+	case f[0] == "stands":
+		if c.stands == nil {
+			c.stands = map[string][]string{}
+		}
+		c.stands[f[1]] = f[3:]
+	case f[0] == "asks":
+		c.asks = append(c.asks, []string{f[1], f[3], strings.Join(f[5:], " ")})
 	case len(f) == 6 && f[2] == "introduces":
 		at, err := time.Parse(time.DateOnly, f[5])
 		if err != nil {
@@ -114,8 +124,74 @@ func TestMembership(t *testing.T) {
 				if c.known != nil {
 					checkOrgs(t, "known", slices.Collect(maps.Keys(c.history.Known())), c.known)
 				}
+				c.checkMembers(t)
 			}
 		})
+	}
+}
+
+// checkMembers checks by what somebody belongs and whom he may bring in, at the
+// end of the day in a zone where the next one has come.
+func (c *membershipCase) checkMembers(t *testing.T) {
+	for org, want := range c.stands {
+		var refs, got []protocol.ID
+		for _, number := range want {
+			refs = append(refs, refNumbered(number))
+		}
+		for _, i := range c.history.Members()[orgNamed(org)].By {
+			got = append(got, i.Ref)
+		}
+		if !slices.Equal(got, refs) {
+			t.Errorf("%s stands on %d introductions, want %v", org, len(got), want)
+		}
+	}
+	for _, ask := range c.asks {
+		at, err := time.Parse(time.DateOnly, ask[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := at.Add(day - time.Second).In(time.FixedZone("", 14*3600))
+		if got := spell(c.history.MayIntroduce(orgNamed(ask[0]), now)); got != ask[2] {
+			t.Errorf("%s on %s: %s, want %s", ask[0], ask[1], got, ask[2])
+		}
+	}
+}
+
+// TestHistoryTakesStatements: introductions, and removals of the community's own,
+// bear on who the members are; what else is said does not.
+func TestHistoryTakesStatements(t *testing.T) {
+	w, community := newLabelWorld(map[string]ed25519.PrivateKey{}), communityNamed("isac")
+	b := rosterSaid(t, w, "bank", worldNow, 1)
+	refs := []protocol.ID{refNumbered("1"), refNumbered("2")}
+	ends := func(of protocol.ID) protocol.Statement {
+		return protocol.Statement{Removal: &protocol.Removal{
+			Community: of, Introductions: refs, Seat: w.org("isp"), By: []protocol.OrgSigning{{Org: w.org("cert")}, {Org: w.org("isp")}},
+		}}
+	}
+	h := History{}
+	for _, c := range []struct {
+		what string
+		s    protocol.Statement
+		want bool
+	}{
+		{"an introduction", protocol.Statement{Introduction: &protocol.Introduction{Name: "Hospital", Certificate: w.certificate("hospital")}}, true},
+		{"a removal", ends(community), true},
+		{"a removal of another community", ends(communityNamed("other")), false},
+		{"an erasure", protocol.Statement{Erasure: &protocol.Erasure{Bulletin: b.ID()}}, false},
+	} {
+		if got := h.Add(community, b, 0, c.s); got != c.want {
+			t.Errorf("%s bears on who the members are: %v, want %v", c.what, got, c.want)
+		}
+	}
+	want := Introduction{
+		Ref: b.Reference(0), By: w.org("bank"), Of: w.certificate("hospital").Org, Name: "Hospital", Issued: protocol.Millis(worldNow), Bulletin: b.ID(),
+	}
+	if len(h.Introductions) != 1 || h.Introductions[0] != want || want.Ref.IsZero() {
+		t.Errorf("%+v, want %+v", h.Introductions, want)
+	}
+	if len(h.Removals) != 1 || !slices.Equal(h.Removals[0].Refs, refs) || h.Removals[0].Seat != w.org("isp") ||
+		!slices.Equal(h.Removals[0].By, w.orgs([]string{"cert", "isp"})) || h.Removals[0].Bulletin != b.ID() {
+		t.Errorf("%+v", h.Removals)
 	}
 }
 
@@ -180,6 +256,9 @@ func TestMembershipIsAFunctionOfTheSet(t *testing.T) {
 			}
 			if !m.Founder && uint64(distinct(m.By)) < h.Charter.Needed {
 				t.Fatal("a member without introductions enough")
+			}
+			if slices.ContainsFunc(m.By, func(i Introduction) bool { return i.By == org || i.Of != org }) {
+				t.Fatal("a member by its own word, or by what was said of another")
 			}
 		}
 	})

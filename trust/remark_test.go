@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/ed25519"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,7 @@ func TestRemarkAudience(t *testing.T) {
 		"community isac ann ben cat dan eve", "removed isac eve", "blocks ben dan",
 		"roster g.1 by ann 20 ann ben cat", "roster g.2 by ann 10 ann ben cat dan", "roster h.1 by ann 20 ann ben", "roster h.2 by ann 10 ann",
 		"roster k.1 by cat 20 ann ben cat eve", "roster k.2 by cat 10 ann ben cat",
+		"roster n.1 by ann 20 ann cat", "roster o.1 by cat 20 ann ben",
 	} {
 		w.draw(strings.Fields(line))
 	}
@@ -78,6 +80,8 @@ func TestRemarkAudience(t *testing.T) {
 		{"eve", "amber", "k.1", "", "", "", "author-fallen"},
 		{"ann", "amber", "h.1", "", "", "", "not-ours"},
 		{"ann", "amber", "h.1+ben", "", "ann", "", "tlp-amber"},
+		{"ann", "amber", "n.1+ben", "", "ann", "", "tlp-amber"}, // ben never heard of n
+		{"cat", "amber", "o.1", "", "ann+cat", "", "tlp-amber"}, // cat is not in the group it owns
 		{"ann", "amber", "cat", "cat", "cat", "", "tlp-amber"},
 		{"ann", "amber", "cat", "", "", "", "not-ours"},
 		{"ann", "amber", "cat", "eve", "", "", "not-ours"},
@@ -115,15 +119,30 @@ func TestRemarkAudience(t *testing.T) {
 	if _, _, may := w.view("ben").MayRemark(&protocol.Header{}, protocol.Org{}); may.Rule != "unlabelled" {
 		t.Errorf("without a label: %+v", may)
 	}
-	crowd := []string{}
-	for i := range 70 {
-		crowd = append(crowd, "m"+string(rune('a'+i/26))+string(rune('a'+i%26)))
+	toHimself := question{author: "eve", kind: "objects", to: "eve"} // also when no member any more
+	if audience, left, may := w.view("eve").MayRemark(w.header(toHimself, protocol.Amber), protocol.Org{}); !may.Allowed || len(audience) != 1 || len(left) > 0 {
+		t.Errorf("to oneself: %v, left %v, %+v", audience, left, may)
 	}
-	w.draw(strings.Fields("community clinic ann ben dan " + strings.Join(crowd, " ")))
-	w.draw(strings.Fields("roster l.1 by ann 20 ann ben " + strings.Join(crowd, " ")))
-	w.draw(strings.Fields("roster l.2 by ann 10 ann ben dan " + strings.Join(crowd, " ")))
-	q := question{author: "ann", kind: "objects", to: "l.1"}
-	if _, _, may := w.view("ben").MayRemark(w.header(q, protocol.Amber), protocol.Org{}); may.Rule != "too-many" {
-		t.Errorf("to a group that let somebody in: %+v", may)
+	w.crowd("clinic", "l", protocol.MaxAudience)
+	w.crowd("lab", "m", protocol.MaxAudience-1)
+	for group, want := range map[string]string{"l": "too-many", "m": "tlp-amber"} {
+		q := question{author: "ann", kind: "objects", to: group + ".1"}
+		if audience, _, may := w.view("ben").MayRemark(w.header(q, protocol.Amber), protocol.Org{}); may.Rule != want {
+			t.Errorf("to group %s that let somebody in: %d, %+v, want %s", group, len(audience), may, want)
+		}
+	}
+}
+
+// crowd draws a community, and in it a group of ann, ben and so many more that
+// lets dan in later.
+func (w *labelWorld) crowd(community, group string, more int) {
+	names := ""
+	for i := range more {
+		names += fmt.Sprintf(" %s%d", group, i)
+	}
+	for _, line := range []string{
+		"community " + community + " ann ben dan" + names, "roster " + group + ".1 by ann 20 ann ben" + names, "roster " + group + ".2 by ann 10 ann ben dan" + names,
+	} {
+		w.draw(strings.Fields(line))
 	}
 }

@@ -20,7 +20,7 @@ func TestParseListRefuses(t *testing.T) {
 		"no list":         {"a", `{"type":"cidr"}`, `no "list"`},
 		"unknown type":    {"a", `{"type":"glob","list":[]}`, `type "glob": cidr, hostname, string, substring and regex are known`},
 		"no name":         {"", `{"list":[]}`, "needs a name"},
-		"a long name":     {strings.Repeat("a", 201), `{"list":[]}`, "needs a name"},
+		"a long name":     {strings.Repeat("a", 201), `{"list":[]}`, "needs a name of 1 to 200 bytes"},
 		"17 MiB":          {"a", `{"list":["` + strings.Repeat("a", 17<<20) + `"]}`, "longer than 16 MiB"},
 		"too many":        {"a", `{"list":[` + strings.Repeat("1,", maxEntries) + `1]}`, "more than 2000000 entries"},
 		"types no string": {"a", `{"matching_attributes":"domain","list":[]}`, "no JSON"},
@@ -28,6 +28,15 @@ func TestParseListRefuses(t *testing.T) {
 		_, err := ParseList(c.list, strings.NewReader(c.file))
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+	for name, file := range map[string]string{ // exactly at each limit
+		strings.Repeat("a", 200): `{"list":[]}`,
+		"16 MiB":                 `{"list":[]` + strings.Repeat(" ", 16<<20-11) + `}`,
+		"all entries":            `{"list":[` + strings.Repeat("1,", maxEntries-1) + `1]}`,
+	} {
+		if _, err := ParseList(name, strings.NewReader(file)); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	l, err := ParseList("", strings.NewReader("\ufeff"+`{"name":" ours ","list":[]}`))
@@ -53,18 +62,21 @@ func TestParseListSkips(t *testing.T) {
 		{"cidr", "ip-src", `"a.example"`, "not an IP address"},
 		{"cidr", "ip-src", `7`, "not a text"},
 		{"cidr", "ip-src", `null`, "not a text"},
-		{"cidr", "ip-src", `" "`, "empty"},
+		{"cidr", "ip-src", `" "`, "empty, or longer than 4 KiB"},
 		{"string", "filename", `"` + strings.Repeat("a", 4<<10+1) + `"`, "longer than 4 KiB"},
 		{"hostname", "domain", `"a b.example"`, "not allowed in a domain name"},
 		{"hostname", "md5", `"a.example"`, "no type with names"},
 		{"string", "domain", `"https://a.example/x"`, "not allowed in a domain name"},
 		{"string", "md5", `"abc"`, "wrong length"},
 		{"string", "size-in-bytes", `"7"`, "no type known here"},
+		{"string", "ip-src", `"0.0.0.0/0"`, ""},
+		{"string", "ip-src", `"::/0"`, ""},
 		{"substring", "url", `"ab"`, "less than 3 bytes"},
 		{"regex", "url", `"/(/"`, "missing closing"},
 		{"regex", "url", `"/(?=a)a/"`, "invalid or unsupported Perl syntax"},
 		{"regex", "url", `"/abc/x"`, `flags "x"`},
 		{"regex", "url", `"/a*/"`, "matches everything"},
+		{"regex", "url", `"//"`, "matches everything"},
 		{"regex", "url", `"/` + strings.Repeat("a", 511) + `/"`, "longer than 512 bytes"},
 	} {
 		file := fmt.Sprintf(`{"type":%q,"matching_attributes":[%q],"list":[%s]}`, c.kind, c.attribute, c.entry)
@@ -82,6 +94,71 @@ func TestParseListSkips(t *testing.T) {
 	}
 }
 
+// TestSkippedAreNamed: whoever looks for an entry that is not read finds it as
+// it is written, its first 60 bytes.
+func TestSkippedAreNamed(t *testing.T) {
+	long := strings.Repeat("-", 60)
+	l, err := ParseList("a", strings.NewReader(`{"type":"cidr","list":["a.example",7," ","`+long+`","`+long+`-"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, told := l.Skipped()
+	for i, want := range []string{`"a.example": `, `"7": `, `"\" \"": `, `"` + long + `": `, `"` + long + `...": `} {
+		if !strings.HasPrefix(told[i], want) {
+			t.Errorf("%q, want %q first", told[i], want)
+		}
+	}
+}
+
+// TestLongestEntries: expressions as short and as long as may be.
+func TestLongestEntries(t *testing.T) {
+	listOf(t, "a", "substring", "filename", "abc", strings.Repeat("a", 4<<10))
+	listOf(t, "b", "regex", "filename", strings.Repeat("a", 512))
+}
+
+// TestTypesOf: what attribute types of MISP are here, each once.
+func TestTypesOf(t *testing.T) {
+	addresses := []stix.Type{stix.IPv4Addr, stix.IPv6Addr, stix.IPPort}
+	for attributes, want := range map[string][]stix.Type{
+		"":                       stix.Types(),
+		"ip-src":                 addresses,
+		"ip-dst":                 addresses,
+		"ip-src,ip-dst":          addresses,
+		"domain":                 {stix.DomainName, stix.DomainPort},
+		"hostname":               {stix.DomainName, stix.DomainPort},
+		"domain|ip-dst":          {stix.DomainName, stix.DomainPort, stix.IPv4Addr, stix.IPv6Addr, stix.IPPort},
+		"target-email":           {stix.EmailAddr},
+		"email-reply-to":         {stix.EmailAddr},
+		"whois-registrant-email": {stix.EmailAddr},
+		"dns-soa-email":          {stix.EmailAddr},
+		"filename":               {stix.FileName},
+		" Filename|MD5 ":         {stix.MD5},
+		"size-in-bytes":          nil,
+	} {
+		var list []string
+		if attributes != "" {
+			list = strings.Split(attributes, ",")
+		}
+		if got := typesOf(list); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", attributes, got, want)
+		}
+	}
+}
+
+// TestWritten: what the built-in lists may be written of.
+func TestWritten(t *testing.T) {
+	l := written("a", []string{"192.2.2.8/29", "192.2.2.1", ".whole.example", "alone.example"})
+	if l.Len() != 4 || len(l.networks) != 2 || !slices.Equal(l.names, []listedName{{"whole.example", true}, {"alone.example", false}}) {
+		t.Errorf("%+v", l)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a name of one label would stand for a whole top-level domain")
+		}
+	}()
+	written("a", []string{".example"})
+}
+
 // TestExpressionLimit counts what is tried on every value, in a list and in all.
 func TestExpressionLimit(t *testing.T) {
 	entries := make([]string, maxExpressions+1)
@@ -97,7 +174,7 @@ func TestExpressionLimit(t *testing.T) {
 		t.Errorf("%d skipped, %d in force: %q", n, l.Len(), told)
 	}
 	build(t, Own{}, l)
-	if _, err := New(Own{}, l, listOf(t, "b", "regex", "-", "/evil/")); !errors.Is(err, ErrInvalid) {
+	if _, err := New(Own{}, l, listOf(t, "b", "regex", "-", "/evil/")); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "more than 1000 ") {
 		t.Errorf("one more in another list: %v", err)
 	}
 }
@@ -112,6 +189,8 @@ func TestNewRefuses(t *testing.T) {
 		"a list twice":      {lists: []*List{one, one}, want: `two lists are called "a"`},
 		"a built-in's name": {lists: []*List{listOf(t, "root servers", "cidr", "-")}, want: "two lists"},
 		"a rule's name":     {lists: []*List{listOf(t, "special use", "cidr", "-")}, want: "two lists"},
+		"another rule's":    {lists: []*List{listOf(t, "minimum prefix", "cidr", "-")}, want: "two lists"},
+		"a third rule's":    {lists: []*List{listOf(t, "unreadable values", "cidr", "-")}, want: "two lists"},
 		"no list":           {lists: []*List{one, nil}, want: "nil"},
 		"IPv4 /7":           {own: Own{MinBits4: 7}, want: "minimum prefix"},
 		"IPv4 /33":          {own: Own{MinBits4: 33}, want: "minimum prefix"},
@@ -121,6 +200,7 @@ func TestNewRefuses(t *testing.T) {
 		"no domain":         {own: Own{Domains: []string{"a b"}}, want: `own domain "a b"`},
 		"no network":        {own: Own{Networks: []netip.Prefix{{}}}, want: "no address block"},
 		"half of IPv4":      {own: Own{Networks: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/1")}}, want: "wider than any"},
+		"IPv4 /7 as own":    {own: Own{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.0.0/7")}}, want: "wider than any"},
 		"IPv4 as IPv6":      {own: Own{Networks: []netip.Prefix{netip.MustParsePrefix("::ffff:0.0.0.0/97")}}, want: "wider than any"},
 		"IPv6 /15 as own":   {own: Own{Networks: []netip.Prefix{netip.MustParsePrefix("2000::/15")}}, want: "wider than any"},
 		"no value":          {own: Own{Values: []stix.Observable{{Type: stix.MD5, Value: "a"}}}, want: `own value "md5:a"`},
@@ -129,6 +209,14 @@ func TestNewRefuses(t *testing.T) {
 		if _, err := New(c.own, c.lists...); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
+	}
+}
+
+// TestWidestNetworks: an own network as wide as may be.
+func TestWidestNetworks(t *testing.T) {
+	f := build(t, Own{Networks: []netip.Prefix{netip.MustParsePrefix("198.0.0.0/8"), netip.MustParsePrefix("2001::/16")}})
+	if n := f.Lists()[0].Len(); n != 2 {
+		t.Errorf("%d own networks", n)
 	}
 }
 
@@ -174,8 +262,8 @@ func TestNotCanonical(t *testing.T) {
 // TestFirstListIsNamed has values on several lists: the operator's come first,
 // then the built-in ones, then the others by name.
 func TestFirstListIsNamed(t *testing.T) {
-	a := listOf(t, "a", "string", "ip-src,domain,md5", "8.8.8.8", "www.bank.example", ".bank.example", "google.com", "198.51.100.7", "68b329da9893e34099c7d8ad5cb9c940")
-	b := listOf(t, "b", "string", "ip-src,domain", "198.51.100.7", "hospital.example", "bank.example", "www.bank.example")
+	a := listOf(t, "a", "string", "ip-src,domain,md5", "8.8.8.8", "z.clinic.example", "www.bank.example", ".bank.example", "google.com", "198.51.100.7", "68b329da9893e34099c7d8ad5cb9c940")
+	b := listOf(t, "b", "string", "ip-src,domain", "198.51.100.7", "a.clinic.example", "hospital.example", "bank.example", "www.bank.example")
 	c := listOf(t, "c", "hostname", "domain", "hospital.example")
 	own := Own{Networks: []netip.Prefix{netip.MustParsePrefix("8.8.0.0/16")}, Domains: []string{"Mail.Bank.example"}}
 	for _, lists := range [][]*List{{a, b, c}, {c, b, a}, {b, a, c}} {
@@ -189,6 +277,7 @@ func TestFirstListIsNamed(t *testing.T) {
 			canonical(t, "ipv4-addr", "198.51.100.7"):                 "is 198.51.100.7 of a",
 			canonical(t, "domain-name", "google.com"):                 "is google.com of shared services",
 			canonical(t, "domain-name", "hospital.example"):           "is hospital.example of b",
+			canonical(t, "domain-name", "clinic.example"):             "parent of z.clinic.example of a",
 			canonical(t, "domain-name", "www.hospital.example"):       "under hospital.example of c",
 			canonical(t, "domain-name", "bank.example"):               "is bank.example of a",
 			canonical(t, "md5", "68b329da9893e34099c7d8ad5cb9c940"):   "is 68b329da9893e34099c7d8ad5cb9c940 of trivial files",

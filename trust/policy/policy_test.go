@@ -53,6 +53,13 @@ func TestDefault(t *testing.T) {
 // What differs in a file differs in the digest, and what does not does not.
 func TestDigest(t *testing.T) {
 	base := Default().Digest()
+	lab, err := Parse([]byte("trust.org.lab = 60"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := Parse([]byte("trust.org.lab = { level = 60, types = {} }")); err != nil || p.Digest() != lab.Digest() || string(p.Show()) != string(lab.Show()) {
+		t.Errorf("a level alone in a table: %v", err)
+	}
 	for _, c := range []struct {
 		text string
 		same bool

@@ -108,7 +108,7 @@ func (v *Value) standsUntil(now int64) int64 {
 	for range mostSteps {
 		before := end
 		for i := range v.Evidence {
-			if e := &v.Evidence[i]; e.Kind != Harmless && e.At <= end && e.Until > end {
+			if e := &v.Evidence[i]; e.Kind < Harmless && e.At <= end && e.Until > end {
 				end = e.Until
 			}
 		}

@@ -44,6 +44,8 @@ func judged(t *testing.T, row string) string {
 			v.Type = stix.Type(f[1])
 		case f[0] == "listed":
 			v.Floor = "public resolver"
+		case f[0] == "least":
+			c.model.Least = number(t, f[1])
 		case f[0] == "k":
 			c.model.Corroboration = number(t, f[1])
 		case strings.HasSuffix(f[0], "'s"):
@@ -158,6 +160,7 @@ func TestCheckRefuses(t *testing.T) {
 		"no corroboration":   func(m *Model) { m.Corroboration = 0 },
 		"weightless voices":  func(m *Model) { m.Least = 0 },
 		"negative":           func(m *Model) { m.Confidence = -1 },
+		"corroboration 101":  func(m *Model) { m.Corroboration = 101 },
 		"newcomer above cap": func(m *Model) { m.Newcomer = 31 },
 		"newcomers block":    func(m *Model) { m.NewcomerCap = 60 },
 		"strangers block":    func(m *Model) { m.StrangersCap = 60 },
@@ -171,6 +174,31 @@ func TestCheckRefuses(t *testing.T) {
 		m := Default()
 		if change(&m); m.Check() == nil {
 			t.Errorf("%s: not refused", name)
+		}
+	}
+}
+
+// TestCheckAccepts: each number as far as it may go.
+func TestCheckAccepts(t *testing.T) {
+	for name, change := range map[string]func(*Model){
+		"alert at block":        func(m *Model) { m.Alert = m.Block },
+		"least alert":           func(m *Model) { m.Alert = 1 },
+		"block 100":             func(m *Model) { m.Block = 100 },
+		"one principal":         func(m *Model) { m.Corroboration = 1 },
+		"a hundred":             func(m *Model) { m.Corroboration = 100 },
+		"light voices":          func(m *Model) { m.Least = 1 },
+		"newcomer at the cap":   func(m *Model) { m.Newcomer = m.NewcomerCap },
+		"cap below block":       func(m *Model) { m.NewcomerCap = m.Block - 1 },
+		"strangers below block": func(m *Model) { m.StrangersCap = m.Block - 1 },
+		"up as fast as down":    func(m *Model) { m.Up = m.Down },
+		"a full witness":        func(m *Model) { m.Witness = 1 },
+		"most weight":           func(m *Model) { m.Strength = 1e6 },
+		"an hour":               func(m *Model) { m.OutcomeHalfLife = time.Hour },
+		"a half-life of one":    func(m *Model) { m.HalfLives = map[stix.Type]time.Duration{stix.URL: time.Hour} },
+	} {
+		m := Default()
+		if change(&m); m.Check() != nil {
+			t.Errorf("%s: %v", name, m.Check())
 		}
 	}
 }
@@ -205,6 +233,85 @@ func TestThresholdInSteps(t *testing.T) {
 		v.Evidence[2].At = testNow + 1 + step*(life/100)
 		if got := j.Tiers(v, testNow); got.Until(Block) != testNow+life {
 			t.Errorf("looked at anew after %d: block until %d, want %d", v.Evidence[2].At-testNow, got.Until(Block)-testNow, life)
+		}
+	}
+}
+
+// TestSameDoorOtherPrincipal: two strangers who came in by one door corroborate
+// when two chosen organisations answer for that door, although one is not heard.
+func TestSameDoorOtherPrincipal(t *testing.T) {
+	c := town()
+	c.model.Corroboration = 3
+	c.level("lab", Chosen, 90)
+	for by, of := range map[string]string{"we": "lab", "bank": "zed", "zed": "zia"} {
+		c.introduce("isac", by, of)
+	}
+	v := Value{Type: stix.IPv4Addr, Evidence: []Evidence{claim("lab", 100), claim("zed", 100), claim("zia", 90)}}
+	if e := c.judge(testNow).Explain(v, testNow); e.In(Block) {
+		t.Error("the bank alone answers for two")
+	}
+	c.introduce("isac", "hospital", "zed")
+	c.voices = nil
+	if e := c.judge(testNow).Explain(v, testNow); !e.In(Block) || e.Verdicts[Block].Rule != "corroborated" {
+		t.Errorf("bank and hospital answer for one each: %+v", e.Verdicts[Block])
+	}
+}
+
+// TestMostVoices: of strangers who each came in by a door of their own 64 are
+// heard, the strongest.
+func TestMostVoices(t *testing.T) {
+	c := town()
+	v := Value{Type: stix.IPv4Addr}
+	for i := range 70 {
+		name := fmt.Sprint("stranger ", i)
+		c.introduce("isac", "we", name)
+		v.Evidence = append(v.Evidence, claim(name, 100-i))
+	}
+	for _, p := range c.judge(testNow).Explain(v, testNow).Parts {
+		want := Counted
+		if p.Evidence.Confidence <= 100-64 {
+			want = TooMany
+		}
+		if p.Rule != want {
+			t.Errorf("a word of %d: %s, want %s", p.Evidence.Confidence, p.Rule, want)
+		}
+	}
+}
+
+// TestStandsWithoutABreak: a value is observed until the first moment at which
+// nothing stands, whatever begins later; what is of no kind never stands.
+func TestStandsWithoutABreak(t *testing.T) {
+	span := func(from, to int64) Evidence {
+		e := claim("cert", 90)
+		e.At, e.Until = testNow+from*day, testNow+to*day
+		return e
+	}
+	strange := span(0, 9)
+	strange.Kind = Harmless + 1
+	for _, c := range []struct {
+		what     string
+		evidence []Evidence
+		until    int64
+	}{
+		{"a gap", []Evidence{span(0, 1), span(3, 5)}, testNow + day - 1},
+		{"one after the other", []Evidence{span(1, 5), span(0, 1)}, testNow + 5*day - 1},
+		{"not yet", []Evidence{span(3, 5)}, 0},
+		{"of no kind", []Evidence{strange}, 0},
+	} {
+		j := town().judge(testNow)
+		if got := j.Tiers(Value{Type: stix.SHA256, Evidence: c.evidence}, testNow); got.Until(Observe) != c.until {
+			t.Errorf("%s: until %d, want %d", c.what, got.Until(Observe), c.until)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	for got, want := range map[string]string{
+		Claim.String(): "claim", Sighting.String(): "sighting", Harmless.String(): "false-positive", Confirmed.String(): "confirmed",
+		FalsePositive.String() + "!": "false-positive!", Stranger.String(): "stranger", Chosen.String(): "chosen", Anchor.String(): "anchor", Own.String(): "own",
+	} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }
