@@ -389,7 +389,7 @@ func TestErasedSightingIsGone(t *testing.T) {
 	if found < len(needles[0].bytes) {
 		t.Fatal("the search finds nothing")
 	}
-	mustErase(t, s, 1, Erasure{b.ID(), []uint64{1}})
+	mustErase(t, s, 1, Erasure{ID: b.ID(), Objects: []uint64{1}})
 	if got := words(t, s, seven, Query{Now: start}); got != "" || len(s.cat.abouts.heads) != 0 {
 		t.Errorf("an erased sighting is said: %q", got)
 	}
@@ -413,7 +413,7 @@ func TestDamagedSightingIsErased(t *testing.T) {
 	if claims, err := s.About(seven, Query{Now: start}); !errors.Is(err, ErrDamaged) || len(claims) > 0 {
 		t.Errorf("said by what cannot be read: %v, %v", claims, err)
 	}
-	mustErase(t, s, 1, Erasure{b.ID(), []uint64{0}})
+	mustErase(t, s, 1, Erasure{ID: b.ID(), Objects: []uint64{0}})
 	if claims, err := s.About(seven, Query{Now: start}); err != nil || len(claims) > 0 || len(s.cat.abouts.heads) > 0 {
 		t.Errorf("an erased sighting is said: %v, %v", claims, err)
 	}

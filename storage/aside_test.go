@@ -166,7 +166,7 @@ func TestAsideCounts(t *testing.T) {
 		t.Fatalf("%+v", claims)
 	}
 	target := watch(t, s, newer, 0)
-	mustErase(t, s, 3, Erasure{old.ID(), []uint64{0}}, Erasure{newer.ID(), []uint64{0}}, Erasure{gone.ID(), []uint64{0}})
+	mustErase(t, s, 3, Erasure{ID: old.ID(), Objects: []uint64{0}}, Erasure{ID: newer.ID(), Objects: []uint64{0}}, Erasure{ID: gone.ID(), Objects: []uint64{0}})
 	proveErased(t, s, []secret{target})
 	if receipt, err := s.Receipt(newer.ID()); err != nil || receipt.Via != via {
 		t.Fatalf("%+v, %v", receipt, err)

@@ -194,7 +194,7 @@ func unpack(ctx context.Context, dir string, r io.Reader, o Options) (BackupRepo
 	if err = errors.Join(err, db.Close()); err != nil {
 		return report, err
 	}
-	h, err := openHeadFile(filepath.Join(dir, headName))
+	h, err := openHeadFile(filepath.Join(dir, headName), o.Key)
 	if err != nil {
 		return report, err
 	}

@@ -112,12 +112,14 @@ func FuzzRecord(f *testing.F) {
 	f.Add(r.encode())
 	for _, more := range []record{
 		{aside: true, via: protocol.Org{1}}, {aside: true}, {state: Erased, erasure: 7}, {aside: true, via: protocol.Org{2}, erasure: 1 << 40},
+		{body: bodyPlace{number: 1, moment: 7}}, {aside: true, body: bodyPlace{number: 1, moment: 1 << 50}},
 	} {
 		more.bulletin = b.HeaderOnly()
 		f.Add(more.encode())
 	}
 	f.Add([]byte{recordVersion})
 	f.Add([]byte{moreVersion})
+	f.Add([]byte{datedVersion})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeRecord(b)
 		if err == nil && !bytes.Equal(r.encode(), b) {
@@ -126,21 +128,25 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// TestRecordsOfBothVersions: a record is of the version it needs, and says the
+// TestRecordsOfAllVersions: a record is of the version it needs, and says the
 // same when it is read again; one of version 1 is what earlier releases wrote.
-func TestRecordsOfBothVersions(t *testing.T) {
+func TestRecordsOfAllVersions(t *testing.T) {
 	b := newAuthor("bank").issue(t, green(0), indicator(t, "203.0.113.7")).HeaderOnly()
 	for _, r := range []record{
 		{state: Held}, {aside: true, via: protocol.Org{1}}, {aside: true}, {state: Erased, erasure: 7}, {aside: true, via: protocol.Org{2}, erasure: 8},
+		{body: bodyPlace{number: 1, moment: 9}}, {body: bodyPlace{number: 1, moment: 9}, erasure: 8},
 	} {
 		r.bulletin = b
 		encoded := r.encode()
 		want := byte(moreVersion)
-		if r.state == Held {
+		switch {
+		case r.state == Held:
 			want = recordVersion
+		case r.body.moment > 0:
+			want = datedVersion
 		}
 		got, err := decodeRecord(encoded)
-		if err != nil || encoded[0] != want || got.aside != r.aside || got.via != r.via || got.erasure != r.erasure || got.state != r.state {
+		if err != nil || encoded[0] != want || got.aside != r.aside || got.via != r.via || got.erasure != r.erasure || got.body.moment != r.body.moment || got.state != r.state {
 			t.Errorf("%+v: version %d, %+v, %v", r, encoded[0], got, err)
 		}
 	}

@@ -31,11 +31,18 @@ func FuzzDecodeCounts(f *testing.F) {
 }
 
 func FuzzDecodeHead(f *testing.F) {
-	f.Add(head{1, counts{2, 3, 4, 5}, [32]byte{6}}.encode())
+	plain, masked := &headFile{}, &headFile{key: make([]byte, 32)}
+	for _, h := range []*headFile{plain, masked} {
+		f.Add(h.encode(head{1, counts{2, 3, 4, 5}, [32]byte{6}}))
+	}
 	f.Add([]byte(headMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if h, ok := decodeHead(b); ok && !bytes.Equal(h.encode(), b) {
+		if v, ok := plain.decode(b); ok && !bytes.Equal(plain.encode(v), b) {
 			t.Fatal("another encoding")
+		}
+		v, ok := masked.decode(b) // also one from before the store had masks
+		if again, _ := masked.decode(masked.encode(v)); ok && again != v {
+			t.Fatal("another meaning")
 		}
 	})
 }

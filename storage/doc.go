@@ -6,7 +6,8 @@
 // A header is held or not; a held header's body is in one of the states of
 // [BodyState]. A body that is held gives each of its objects an arrival: a
 // position in the order in which this store came to know them, the same number
-// never twice. Readers that keep up (TAXII, feeds, watch, changes) read by it.
+// never twice; and a [Moment], in the same order. Readers that keep up read by one
+// of them: TAXII by moments, feeds, watch and changes by arrivals.
 // The receipt is who handed a bulletin over, when, and by which rule it was
 // admitted or declined. A posting is one entry of the index: a keyed hash of a
 // value, of a STIX id, or of an id as something to speak about, and the object
@@ -28,7 +29,7 @@
 // The store is one badger database in the directory's subdirectory "badger".
 // Numbers are big endian; every key but those of tables has a fixed length.
 //
-//	h | number8              -> state, receipt, last erasure, header and signature  truth
+//	h | number8              -> state, receipt, last erasure, moment, header and signature  truth
 //	c | number8 | index2 | gen2 -> zstd of up to 32 salted objects          truth
 //	t | name16 | key         -> a row of a small local table                truth
 //	t | "erased" | "key"     -> the key of the rows below                   truth
@@ -40,7 +41,9 @@
 //	x | number8 | body gen1 | part1 | gen2  -> postings of a body, 16 bytes each  derived
 //
 // A header's record is of version 1, or of version 2 where it says that the
-// bulletin is aside, and through whom, or when objects of it were last erased.
+// bulletin is aside, and through whom, or when objects of it were last erased; or
+// of version 3 where it also says at which [Moment] its body arrived. Bodies kept
+// before there were moments have those of their receipts.
 // An index without version, or of version 1, has no postings of what objects
 // speak about; they are added at the next start, to the bodies with objects that
 // claim nothing. That wants room on the disk ([ErrReadOnly]).
@@ -81,7 +84,9 @@
 // key lies in the same table: whoever has the files of a store that is not
 // encrypted, or its key, can try out guesses of ids and objects, though not of
 // leaves, since the salt is gone; they see neither the number of the bulletin nor
-// who said it. A lost row, as any, keeps the store shut.
+// who said it. A lost row, as any, keeps the store shut. It also remembers the ids
+// by which others spoke of the object, with its label and PAP level: what speaks of
+// nothing else is shown no more ([Erasure]).
 //
 // [Store.Changes] tells of an erasure by bulletin and index. The STIX id is not
 // kept for it: ids are made of what the object says by a hash without a key, so
@@ -104,6 +109,8 @@
 // hashing are done before, by whoever calls [Store.Put], and overlap the
 // commit. Put returns when the transaction is synced and, for our own word,
 // when the head file (store.head, beside badger's directory) says so too.
+// Of an encrypted store that file shows counts alone: our last bulletin's id is
+// masked under a key of the store's.
 // After any error of the disk nothing is acknowledged any more ([ErrFailed]);
 // the process should end.
 //

@@ -105,8 +105,14 @@ func TestHeadFileTellsLoss(t *testing.T) {
 }
 
 func TestHeadFileSurvivesATornWrite(t *testing.T) {
+	for _, key := range [][]byte{nil, make([]byte, 32)} {
+		tearHead(t, key)
+	}
+}
+
+func tearHead(t *testing.T, key []byte) {
 	path := filepath.Join(t.TempDir(), headName)
-	h, err := openHeadFile(path)
+	h, err := openHeadFile(path, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,9 +123,12 @@ func TestHeadFileSurvivesATornWrite(t *testing.T) {
 	}
 	h.f.Close()
 	b, _ := os.ReadFile(path)
+	if shows := bytes.Contains(b, append([]byte{2}, make([]byte, 31)...)); shows != (key == nil) {
+		t.Errorf("under a key %t: the id shows: %t", key != nil, shows)
+	}
 	b[20] ^= 1 // in the slot written last
 	os.WriteFile(path, b, 0o600)
-	h, err = openHeadFile(path)
+	h, err = openHeadFile(path, key)
 	if err != nil {
 		t.Fatal(err)
 	}

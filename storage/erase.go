@@ -21,11 +21,15 @@ const (
 type Erasure struct {
 	ID      protocol.ID
 	Objects []uint64
+	// Subjects are ids by which others speak of the objects and of nothing else that
+	// is held: whatever under the same label and PAP level speaks of such ids alone
+	// is shown no more.
+	Subjects []string
 }
 
 // Erase destroys objects of a bulletin, see [Store.EraseAll].
 func (s *Store) Erase(ctx context.Context, id protocol.ID, objects []uint64) (n int, err error) {
-	return s.EraseAll(ctx, []Erasure{{id, objects}})
+	return s.EraseAll(ctx, []Erasure{{ID: id, Objects: objects}})
 }
 
 // EraseAll destroys payload and salt of objects for good: when it returns
@@ -81,7 +85,7 @@ func merge(list []Erasure) []Erasure {
 			at[e.ID] = i
 			merged = append(merged, Erasure{ID: e.ID})
 		}
-		merged[i].Objects = append(merged[i].Objects, e.Objects...)
+		merged[i].Objects, merged[i].Subjects = append(merged[i].Objects, e.Objects...), append(merged[i].Subjects, e.Subjects...)
 	}
 	for i := range merged {
 		slices.Sort(merged[i].Objects)
@@ -190,6 +194,9 @@ func (e *eraser) plan(want Erasure) (*erasing, error) {
 	less := whole.Without(want.Objects)
 	if less == whole {
 		return nil, nil
+	}
+	for _, id := range want.Subjects {
+		p.rows = append(p.rows, e.hash.subject(&whole.Header, id))
 	}
 	return p, e.shrink(p, whole, less)
 }

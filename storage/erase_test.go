@@ -301,7 +301,7 @@ func TestErasedBytesAreNowhere(t *testing.T) {
 				t.Fatal("the search finds nothing of what is there")
 			}
 			lookup(t, s, "203.0.113.7", start) // the caches are warm
-			mustErase(t, s, 3, Erasure{list[0].ID(), []uint64{33, 3}}, Erasure{list[2].ID(), []uint64{0}})
+			mustErase(t, s, 3, Erasure{ID: list[0].ID(), Objects: []uint64{33, 3}}, Erasure{ID: list[2].ID(), Objects: []uint64{0}})
 			prove := func() {
 				t.Helper()
 				proveErased(t, s, secrets)
@@ -323,7 +323,7 @@ func TestErasedBytesAreNowhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			prove()
-			mustErase(t, s, 0, Erasure{list[0].ID(), []uint64{3}}, Erasure{list[2].ID(), []uint64{0}})
+			mustErase(t, s, 0, Erasure{ID: list[0].ID(), Objects: []uint64{3}}, Erasure{ID: list[2].ID(), Objects: []uint64{0}})
 		})
 	}
 }
@@ -340,7 +340,7 @@ func merged(t *testing.T, s *Store, again func(*Store) *Store) *Store {
 		}
 		s = again(s)
 	}
-	mustErase(t, s, 1, Erasure{last, []uint64{0}})
+	mustErase(t, s, 1, Erasure{ID: last, Objects: []uint64{0}})
 	if !slices.ContainsFunc(s.db.Tables(), func(table badger.TableInfo) bool { return table.Level > 0 }) {
 		t.Fatal("badger merged nothing")
 	}
@@ -361,7 +361,7 @@ func TestErasureSurvivesACrash(t *testing.T) {
 	s := openTest(t, dir)
 	list := filled(t, s)
 	secrets := []secret{watch(t, s, list[0], 3), watch(t, s, list[2], 0)}
-	erasures := []Erasure{{list[0].ID(), []uint64{3}}, {list[2].ID(), []uint64{0}}}
+	erasures := []Erasure{{ID: list[0].ID(), Objects: []uint64{3}}, {ID: list[2].ID(), Objects: []uint64{0}}}
 	before := crash(t, dir)
 	var between string
 	err := s.do(t.Context(), &job{run: func() error {
@@ -433,7 +433,7 @@ func TestErasureWaitsForReaders(t *testing.T) {
 	if err := <-backup; err != nil {
 		t.Fatal(err)
 	}
-	mustErase(t, s, 0, Erasure{list[0].ID(), []uint64{3}})
+	mustErase(t, s, 0, Erasure{ID: list[0].ID(), Objects: []uint64{3}})
 	proveErased(t, s, secrets)
 }
 
@@ -466,7 +466,7 @@ func TestErasedInSteps(t *testing.T) {
 	var gone []uint64
 	for i := range uint64(40) {
 		last := watch(t, s, b, int(i))
-		mustErase(t, s, 1, Erasure{b.ID(), []uint64{i}})
+		mustErase(t, s, 1, Erasure{ID: b.ID(), Objects: []uint64{i}})
 		gone = append(gone, i)
 		switch {
 		case i == 39:
@@ -528,14 +528,14 @@ func TestWhatCannotBeErased(t *testing.T) {
 	declined := a.issue(t, green(0), indicator(t, "203.0.113.10"))
 	unknown := a.issue(t, green(0), indicator(t, "203.0.113.11"))
 	keep(t, s, whole(held), Entry{Bulletin: absent.HeaderOnly()}, Entry{Bulletin: declined, Body: Declined})
-	n, err := s.EraseAll(t.Context(), []Erasure{{unknown.ID(), []uint64{0}}, {held.ID(), []uint64{1}}, {held.ID(), []uint64{1}}})
+	n, err := s.EraseAll(t.Context(), []Erasure{{ID: unknown.ID(), Objects: []uint64{0}}, {ID: held.ID(), Objects: []uint64{1}}, {ID: held.ID(), Objects: []uint64{1}}})
 	if n != 1 || !errors.Is(err, ErrNotFound) {
 		t.Fatalf("erased %d: %v", n, err)
 	}
 	if n, err := s.Erase(t.Context(), held.ID(), []uint64{0, 2}); n != 0 || !errors.Is(err, protocol.ErrInvalid) {
 		t.Fatalf("an object there never was: %d, %v", n, err)
 	}
-	mustErase(t, s, 0, Erasure{absent.ID(), []uint64{0}}, Erasure{declined.ID(), []uint64{0}}, Erasure{held.ID(), nil})
+	mustErase(t, s, 0, Erasure{ID: absent.ID(), Objects: []uint64{0}}, Erasure{ID: declined.ID(), Objects: []uint64{0}}, Erasure{ID: held.ID(), Objects: nil})
 	checkLeft(t, s, held, 1)
 	for id, want := range map[protocol.ID]BodyState{absent.ID(): Absent, declined.ID(): Declined} {
 		if _, state := s.Has(id); state != want {
@@ -558,7 +558,7 @@ func TestErasedStayAway(t *testing.T) {
 	part := a.issue(t, green(0), indicator(t, "203.0.113.7"), indicator(t, "203.0.113.8"))
 	all := a.issue(t, green(0), indicator(t, "203.0.113.9"))
 	keep(t, s, whole(part), whole(all))
-	mustErase(t, s, 2, Erasure{part.ID(), []uint64{0}}, Erasure{all.ID(), []uint64{0}})
+	mustErase(t, s, 2, Erasure{ID: part.ID(), Objects: []uint64{0}}, Erasure{ID: all.ID(), Objects: []uint64{0}})
 	for range 2 {
 		if r := keep(t, s, whole(part), whole(all)); r[0].BodyNew || r[1].BodyNew {
 			t.Fatalf("%+v", r)
@@ -576,7 +576,7 @@ func TestErasedStayAway(t *testing.T) {
 	}
 	checkLeft(t, s, late, 1)
 	checkLeft(t, s, empty, 0)
-	mustErase(t, s, 1, Erasure{late.ID(), []uint64{0, 1}})
+	mustErase(t, s, 1, Erasure{ID: late.ID(), Objects: []uint64{0, 1}})
 	checkLeft(t, s, late, 0, 1)
 }
 
@@ -602,7 +602,7 @@ func TestErasedIsAChange(t *testing.T) {
 	cursor := s.Position()
 	waited := make(chan error, 1)
 	go func() { waited <- s.Wait(context.Background(), cursor) }()
-	mustErase(t, s, 1, Erasure{b.ID(), []uint64{1}})
+	mustErase(t, s, 1, Erasure{ID: b.ID(), Objects: []uint64{1}})
 	if err := <-waited; err != nil {
 		t.Fatal(err)
 	}
@@ -615,13 +615,13 @@ func TestErasedIsAChange(t *testing.T) {
 			t.Errorf("after %d: %q, want %q", c.after, got, c.want)
 		}
 	}
-	mustErase(t, s, 1, Erasure{b.ID(), []uint64{2}})
+	mustErase(t, s, 1, Erasure{ID: b.ID(), Objects: []uint64{2}})
 	s.Close()
 	s = openTest(t, dir)
 	if got := changes(second); !slices.Equal(got, []string{"1 true", "2 true"}) {
 		t.Errorf("after the second: %q", got)
 	}
-	mustErase(t, s, 1, Erasure{b.ID(), []uint64{0}})
+	mustErase(t, s, 1, Erasure{ID: b.ID(), Objects: []uint64{0}})
 	if got := changes(0); !slices.Equal(got, []string{"0 true", "1 true", "2 true"}) {
 		t.Errorf("after the last: %q", got)
 	}
@@ -648,7 +648,7 @@ func TestErasedWhileDamaged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustErase(t, s, 1, Erasure{list[0].ID(), []uint64{35}})
+	mustErase(t, s, 1, Erasure{ID: list[0].ID(), Objects: []uint64{35}})
 	for _, name := range []string{"compressed chunk", "salt", "hash of the value", "hash of the id"} {
 		for _, trace := range traces(t, dir, []secret{{bytes: map[string][]byte{name: target.bytes[name]}}}) {
 			t.Errorf("found %s", trace)
@@ -702,7 +702,7 @@ func TestReadersNeverMissWhatIsKept(t *testing.T) {
 		failed <- err
 	}()
 	for i := range uint64(20) {
-		mustErase(t, s, 1, Erasure{b.ID(), []uint64{i}})
+		mustErase(t, s, 1, Erasure{ID: b.ID(), Objects: []uint64{i}})
 	}
 	cancel()
 	if err := <-failed; err != nil {
@@ -726,7 +726,7 @@ func TestErasedRowsSurvive(t *testing.T) {
 	if s.WasErased(object) || s.WasErased(foreign) || s.LeafErased(b.Reference(0)) {
 		t.Fatal("refused before it was erased")
 	}
-	mustErase(t, s, 1, Erasure{b.ID(), []uint64{0}})
+	mustErase(t, s, 1, Erasure{ID: b.ID(), Objects: []uint64{0}})
 	if err := s.Rebuild(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -765,7 +765,7 @@ func TestDamagedCopiesAreErasedToo(t *testing.T) {
 	if n, err := s.Sweep(t.Context(), start.Add(40*days)); n == 0 || err != nil {
 		t.Fatalf("swept %d, %v", n, err) // it drops other bodies, and must not forget those parts
 	}
-	mustErase(t, s, 1, Erasure{list[0].ID(), []uint64{35}})
+	mustErase(t, s, 1, Erasure{ID: list[0].ID(), Objects: []uint64{35}})
 	proveErased(t, s, []secret{old})
 	checkLeft(t, s, list[0], 35)
 }
@@ -783,7 +783,7 @@ func TestLeftoversOfKnownBodiesGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustErase(t, s, 1, Erasure{list[0].ID(), []uint64{3}})
+	mustErase(t, s, 1, Erasure{ID: list[0].ID(), Objects: []uint64{3}})
 	err = s.do(t.Context(), &job{run: func() error { // as a crash between commit and drop leaves it
 		return errors.Join(s.setNow(dirtyKey(), []byte{1}), s.setNow(place.chunkKey(0), chunk), s.setNow(headerKey(lost.number), []byte("damaged")))
 	}})
@@ -811,7 +811,7 @@ func TestDisownedAreErasedToo(t *testing.T) {
 	if n, err := s.Disown(t.Context(), a.issuer(), b.Header.Certificate.Node, nil); n != 1 || err != nil {
 		t.Fatalf("disowned %d: %v", n, err)
 	}
-	mustErase(t, s, 1, Erasure{b.ID(), []uint64{0}})
+	mustErase(t, s, 1, Erasure{ID: b.ID(), Objects: []uint64{0}})
 	if st := s.Stats(); st.Objects != 1 || st.Live != 1 || st.Claims != 1 {
 		t.Fatalf("%+v", st)
 	}

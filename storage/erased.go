@@ -38,6 +38,30 @@ func (h eraseHash) rows(leaf protocol.ID, raw []byte) []string {
 	return append(rows, h.names(&o)...)
 }
 
+// subject is the row of an id that means nothing any more to whoever may see what
+// is said under a label and PAP level: what they may not see says nothing to them.
+func (h eraseHash) subject(header *protocol.Header, id string) string {
+	return h.sum("subject", append([]byte{byte(header.TLP), byte(header.PAP)}, id...))
+}
+
+// orphan reports whether all that an object speaks about was erased here, under
+// the label and PAP level that it has itself.
+func (s *Store) orphan(o *stix.Object, header *protocol.Header) bool {
+	about := o.About()
+	h := s.loadEraseHash()
+	if len(about) == 0 || h == nil {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, id := range about {
+		if _, gone := s.tables[erasedTable][h.subject(header, id)]; !gone {
+			return false
+		}
+	}
+	return true
+}
+
 func (h eraseHash) names(o *stix.Object) []string {
 	rows := []string{h.sum("id", []byte(o.ID))}
 	for _, alias := range o.Aliases {

@@ -211,6 +211,7 @@ func (s *Store) loadHeaders(cat *catalogue) (damaged [][]byte, err error) {
 }
 
 func (s *Store) enterHeaders(cat *catalogue, check func(key []byte) error) (damaged [][]byte, err error) {
+	var old []undated
 	err = s.scan(headerPrefix, true, func(key, value []byte, ok bool) error {
 		number := (&decoder{b: key[1:]}).uint64()
 		s.next = max(s.next, number)
@@ -234,8 +235,12 @@ func (s *Store) enterHeaders(cat *catalogue, check func(key []byte) error) (dama
 		ref := cat.addHeader(number, r)
 		cat.bulletins[ref].body = r.body
 		s.next = max(s.next, r.body.number, r.erasure)
+		if r.body.number > 0 && r.body.moment == 0 {
+			old = append(old, undated{ref, r.received})
+		}
 		return nil
 	})
+	s.behind = max(s.behind, cat.date(old))
 	return damaged, err
 }
 

@@ -335,7 +335,7 @@ func modelErase(rt *rapid.T, s *Store, m *model, all []*protocol.Bulletin) {
 				objects = append(objects, i)
 			}
 		}
-		list = append(list, Erasure{b.ID(), objects})
+		list = append(list, Erasure{ID: b.ID(), Objects: objects})
 		e := m.held[b.ID()]
 		if missing = missing || e == nil; e == nil || e.state != Held {
 			continue

@@ -150,14 +150,14 @@ func (s *Store) weigh(v *candidate, q *Query) (w weighed, err error) {
 }
 
 // seen reads an object as a whole; false where the asker may not see it, or it
-// is gone.
+// is gone, or all that it speaks about was erased.
 func (s *Store) seen(v *candidate, q *Query) (claim Claim, ok bool, err error) {
 	r, err := s.record(v.held)
 	if err != nil || !q.visible(&r.bulletin.Header) {
 		return claim, false, err
 	}
 	object, ok, err := s.object(v.ref, v.held, int(v.index))
-	if err != nil || !ok {
+	if err != nil || !ok || s.orphan(&object, &r.bulletin.Header) {
 		return claim, false, err
 	}
 	var first stix.Observable

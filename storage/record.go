@@ -12,6 +12,7 @@ import (
 const (
 	recordVersion = 1
 	moreVersion   = 2   // of a record that says more than version 1 can
+	datedVersion  = 3   // of one that also says when its body arrived
 	maxReason     = 512 // bytes; longer ones are cut
 	asideFlag     = 1 << 0
 	erasedFlag    = 1 << 1
@@ -55,6 +56,7 @@ type record struct {
 // A bodyPlace is where a body's parts lie and until when it may matter.
 type bodyPlace struct {
 	number  uint64 // 0: none
+	moment  Moment // of its first object; 0 on the disk: an earlier release wrote it
 	gen     uint16 // how often objects of it were erased
 	shift   uint8  // a chunk holds 1<<shift objects
 	parts   uint8  // segments
@@ -81,13 +83,17 @@ func (r *record) encode() []byte {
 
 // version is the oldest that can say what the record says.
 func (r *record) version() byte {
-	if r.aside || r.erasure > 0 {
+	switch {
+	case r.body.moment > 0:
+		return datedVersion
+	case r.aside || r.erasure > 0:
 		return moreVersion
 	}
 	return recordVersion
 }
 
-// appendMore writes what only version 2 has: flags, and what they announce.
+// appendMore writes what only later versions have: flags and what they announce,
+// then the moment.
 func (r *record) appendMore(b []byte) []byte {
 	if r.version() == recordVersion {
 		return b
@@ -102,11 +108,14 @@ func (r *record) appendMore(b []byte) []byte {
 		b[flags] |= erasedFlag
 		b = binary.BigEndian.AppendUint64(b, r.erasure)
 	}
+	if r.version() == datedVersion {
+		b = binary.BigEndian.AppendUint64(b, uint64(r.body.moment))
+	}
 	return b
 }
 
 // more reads what appendMore wrote.
-func (r *record) more(d *decoder) {
+func (r *record) more(d *decoder, version byte) {
 	flags := d.uint8()
 	if r.aside = flags&asideFlag != 0; r.aside {
 		copy(r.via[:], d.bytes(len(r.via)))
@@ -115,7 +124,11 @@ func (r *record) more(d *decoder) {
 		r.erasure = d.uint64()
 		d.bad = d.bad || r.erasure == 0
 	}
-	d.bad = d.bad || flags == 0 || flags&^(asideFlag|erasedFlag) != 0
+	d.bad = d.bad || flags == 0 && version == moreVersion || flags&^(asideFlag|erasedFlag) != 0
+	if version == datedVersion {
+		r.body.moment = Moment(d.uint64())
+		d.bad = d.bad || r.body.moment == 0
+	}
 }
 
 // decodeRecord reads a record. The bytes are kept by the record's bulletin.
@@ -130,12 +143,12 @@ func decodeRecord(b []byte) (*record, error) {
 	copy(r.from[:], d.bytes(len(r.from)))
 	r.received = d.uint64()
 	r.reason = string(d.counted())
-	if version == moreVersion {
-		r.more(&d)
+	if version == moreVersion || version == datedVersion {
+		r.more(&d, version)
 	}
 	var sig protocol.Signature
 	copy(sig[:], d.bytes(len(sig)))
-	if d.bad || version != recordVersion && version != moreVersion || r.state >= states || r.body.shift > maxShift || own > 1 || len(r.reason) > maxReason || !utf8.ValidString(r.reason) {
+	if d.bad || version < recordVersion || version > datedVersion || r.state >= states || r.body.shift > maxShift || own > 1 || len(r.reason) > maxReason || !utf8.ValidString(r.reason) {
 		return nil, fmt.Errorf("%w: header record of version %d", ErrDamaged, version)
 	}
 	bulletin, err := protocol.Reopen(d.b, sig)

@@ -83,6 +83,7 @@ type Store struct {
 
 	// What only the writer touches.
 	next   uint64 // number
+	behind Moment // all bodies there ever were
 	stamp  uint64 // badger version of the last commit
 	counts counts // as of the last commit
 	dirty  bool   // something is to be cleared up at the next start
@@ -135,7 +136,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	headFile, err := openHeadFile(filepath.Join(dir, headName))
+	headFile, err := openHeadFile(filepath.Join(dir, headName), o.Key)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}

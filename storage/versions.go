@@ -12,6 +12,7 @@ import (
 type Version struct {
 	Bulletin protocol.ID
 	Index    int
+	Moment   Moment // 0 where it is not held any more
 	Header   *protocol.Header
 	Scope    uint32      // in which versions supersede one another; good while the store is open
 	Object   stix.Object // zero where it is not held any more
@@ -47,7 +48,7 @@ func (s *Store) VersionsIn(id protocol.ID) ([]Version, error) {
 	}
 	for i, raw := range b.Objects() {
 		if o, err := stix.Parse(raw); err == nil {
-			list[i].Object = o
+			list[i].Object, list[i].Moment = o, at.body.moment+Moment(i)
 		}
 	}
 	return list, nil
@@ -71,7 +72,8 @@ func (s *Store) versionsOf(flags uint8, hash uint64, visible func(*protocol.Head
 		damage = errors.Join(damage, err)
 		twice := slices.ContainsFunc(list, func(w Version) bool { return w.Bulletin == v.held.id && w.Index == int(v.index) })
 		if ok && is(&o) && !twice {
-			list = append(list, Version{v.held.id, int(v.index), &r.bulletin.Header, v.held.scope, o})
+			moment := v.held.body.moment + Moment(v.index)
+			list = append(list, Version{v.held.id, int(v.index), moment, &r.bulletin.Header, v.held.scope, o})
 		}
 	}
 	return list, damage

@@ -189,7 +189,7 @@ func (j *job) plan(s *Store) {
 	if !j.known {
 		j.number = s.take()
 		if j.content != nil {
-			j.content.place.number = j.number
+			j.content.place.number, j.content.place.moment = j.number, s.momentFor(int(r.bulletin.Header.Count))
 		}
 		j.result.New = true
 		if !apart {
@@ -212,6 +212,7 @@ func (j *job) plan(s *Store) {
 		case j.content != nil && wanted:
 			j.replaces = b.damaged
 			j.content.place.number, j.content.place.gen = s.take(), b.body.gen
+			j.content.place.moment = s.momentFor(int(b.count))
 		case r.state != Absent && r.state != Held && b.state == Absent, j.again && r.state == Absent && b.state == Declined:
 			j.content = nil
 		default:

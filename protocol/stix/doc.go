@@ -61,6 +61,13 @@
 // address. There is no list of top-level domains, since real command and
 // control lives under .onion and alternative roots.
 //
+// # Export
+//
+// [Outlined] reads what an object says of itself at its top, [Outline.Export] adds
+// a marking and an author to its bytes, [Renamed] gives it other ids. None of them
+// changes anything else: one version of an object is the same bytes wherever it is
+// shown.
+//
 // # Ids
 //
 // [Draft.Finish] gives every indicator the id [IndicatorID] of the scope it is

@@ -11,19 +11,19 @@ import (
 // backBlock is how much is read at once from the end of a file.
 const backBlock = 64 << 10
 
-// readLinesBackwards calls do with every line of a file, the last first, until
-// it returns false. The lines have no numbers.
-func readLinesBackwards(path string, do func(line) bool) error {
-	f, err := os.Open(path)
+// readLinesBackwards calls do with every line of a segment, the last first,
+// until it returns false. The lines have no numbers.
+func (f files) readLinesBackwards(n segmentName, do func(line) bool) error {
+	open, err := os.Open(n.path(f.dir))
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	defer open.Close()
+	info, err := open.Stat()
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	b := backReader{f: f, begin: info.Size(), do: do}
+	b := backReader{f: open, seal: f.seal, begin: info.Size(), do: do}
 	for b.begin > 0 {
 		if err := b.fill(); err != nil {
 			return fmt.Errorf("journal: %w", err)
@@ -42,6 +42,7 @@ func readLinesBackwards(path string, do func(line) bool) error {
 // line that is too long only the first that were read.
 type backReader struct {
 	f     *os.File
+	seal  *seal
 	begin int64
 	held  []byte
 	long  bool // more of this line was read than is held
@@ -77,21 +78,21 @@ func (b *backReader) lines() bool {
 			return false
 		}
 	}
-	if len(b.held) > maxLine {
-		b.held, b.long = b.held[:maxLine], true
+	if limit := b.seal.limit(); len(b.held) > limit {
+		b.held, b.long = b.held[:limit], true
 	}
 	return true
 }
 
 // hand gives one line, that begins where what is held ends.
 func (b *backReader) hand(raw []byte) bool {
-	l := line{offset: b.begin + int64(len(b.held)), raw: raw}
+	l, limit := line{offset: b.begin + int64(len(b.held)), raw: raw, size: int64(len(raw))}, b.seal.limit()
 	switch {
-	case b.long || len(raw) > maxLine:
-		l.broken, l.raw = tooLong, raw[:min(len(raw), maxLine)]
+	case b.long || len(raw) > limit:
+		l.broken, l.raw = tooLong, raw[:min(len(raw), limit)]
 	case raw[len(raw)-1] != '\n':
 		l.broken = unfinished
 	}
 	b.long = false
-	return b.do(l)
+	return b.do(b.seal.unsealed(l))
 }

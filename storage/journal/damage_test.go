@@ -14,20 +14,26 @@ import (
 
 // A sample is a closed journal of three segments, as bytes.
 type sample struct {
+	key   []byte   // it is sealed under
 	names []string // of segments
 	files map[string][]byte
 }
 
-func newSample(t testing.TB) sample {
+func newSample(t testing.TB) sample { return newSampleUnder(t, nil) }
+
+func newSampleUnder(t testing.TB, key []byte) sample {
 	t.Helper()
-	dir := t.TempDir()
-	j := open(t, dir, Options{SegmentSize: 1000})
+	dir, size := t.TempDir(), int64(1000)
+	if key != nil {
+		size = 1600 // a line takes more
+	}
+	j := open(t, dir, Options{SegmentSize: size, Key: key})
 	for n := range 12 {
 		write(t, j, n+1, n+1)
 	}
 	closed(t, j)
-	r := whole(t, dir, -1)
-	s := sample{files: map[string][]byte{}}
+	r := wholeUnder(t, Files{dir, key}, -1)
+	s := sample{key: key, files: map[string][]byte{}}
 	for _, seg := range r.Segments {
 		s.names = append(s.names, seg.Name)
 	}
@@ -42,6 +48,12 @@ func newSample(t testing.TB) sample {
 		s.files[name] = b
 	}
 	return s
+}
+
+// ofBothKinds tests what must hold of a journal, sealed or not.
+func ofBothKinds(t *testing.T, test func(*testing.T, sample)) {
+	t.Run("plain", func(t *testing.T) { test(t, newSample(t)) })
+	t.Run("sealed", func(t *testing.T) { test(t, newSampleUnder(t, testKey)) })
 }
 
 // put writes the sample into a directory, some files changed; nil: none.
@@ -83,9 +95,9 @@ func (s sample) lines() (lines [][]byte, places []string) {
 }
 
 // firstFault returns where the first fault is, as file:line.
-func firstFault(t testing.TB, dir string) string {
+func (s sample) firstFault(t testing.TB, dir string) string {
 	t.Helper()
-	r, err := Verify(dir)
+	r, err := Files{dir, s.key}.Verify()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,8 +109,10 @@ func firstFault(t testing.TB, dir string) string {
 
 // TestEveryFlippedByte flips each byte of each file, in several ways: the
 // first fault of the report is the line it is in.
-func TestEveryFlippedByte(t *testing.T) {
-	s, dir := newSample(t), t.TempDir()
+func TestEveryFlippedByte(t *testing.T) { ofBothKinds(t, everyFlippedByte) }
+
+func everyFlippedByte(t *testing.T, s sample) {
+	dir := t.TempDir()
 	s.put(t, dir, nil)
 	flips := 0
 	for name, b := range s.files {
@@ -115,7 +129,7 @@ func TestEveryFlippedByte(t *testing.T) {
 				if name == headName {
 					line = 0
 				}
-				if got, want := firstFault(t, dir), fmt.Sprintf("%s:%d", name, line); got != want {
+				if got, want := s.firstFault(t, dir), fmt.Sprintf("%s:%d", name, line); got != want {
 					t.Fatalf("byte %d of %s ^ %#x: first fault at %q, want %q", i, name, mask, got, want)
 				}
 				flips++
@@ -155,12 +169,14 @@ func (s sample) rebuilt(lines [][]byte, at int, shift int) map[string][]byte {
 	return change
 }
 
-func TestEveryDeletedLine(t *testing.T) {
-	s, dir := newSample(t), t.TempDir()
+func TestEveryDeletedLine(t *testing.T) { ofBothKinds(t, everyDeletedLine) }
+
+func everyDeletedLine(t *testing.T, s sample) {
+	dir := t.TempDir()
 	lines, places := s.lines()
 	for i := range lines {
 		s.put(t, dir, s.rebuilt(slices.Delete(slices.Clone(lines), i, i+1), i, -1))
-		got, want := firstFault(t, dir), places[i]
+		got, want := s.firstFault(t, dir), places[i]
 		if i+1 < len(places) && strings.HasSuffix(places[i+1], ":1") { // the last of a segment is missed at the next
 			want = places[i+1]
 		}
@@ -172,13 +188,15 @@ func TestEveryDeletedLine(t *testing.T) {
 
 // TestEveryInsertedLine puts a copy of each line at each place, and a forged
 // one that follows the line before.
-func TestEveryInsertedLine(t *testing.T) {
-	s, dir := newSample(t), t.TempDir()
+func TestEveryInsertedLine(t *testing.T) { ofBothKinds(t, everyInsertedLine) }
+
+func everyInsertedLine(t *testing.T, s sample) {
+	dir := t.TempDir()
 	lines, places := s.lines()
 	for at := 1; at <= len(lines); at++ {
-		before, _ := DecodeRecord(lines[at-1])
-		forged := Record{Prev: sha(lines[at-1]), Seq: before.Seq + 1, At: before.At, Act: ActErase, Actor: "nobody"}
-		for k, l := range append(slices.Clone(lines), forged.Encode()) {
+		before, hash := s.record(t, lines[at-1])
+		forged := Record{Prev: hash, Seq: before.Seq + 1, At: before.At, Act: ActErase, Actor: "nobody"}
+		for k, l := range append(slices.Clone(lines), s.line(t, forged)) {
 			if at < len(lines) && k == at {
 				continue // the same as putting it behind itself
 			}
@@ -186,22 +204,24 @@ func TestEveryInsertedLine(t *testing.T) {
 			file, n, _ := strings.Cut(places[at-1], ":")
 			var line int
 			fmt.Sscan(n, &line)
-			if got, want := firstFault(t, dir), fmt.Sprintf("%s:%d", file, line+1); got != want {
+			if got, want := s.firstFault(t, dir), fmt.Sprintf("%s:%d", file, line+1); got != want {
 				t.Fatalf("line %d put at %d: first fault at %q, want %q", k, at, got, want)
 			}
 		}
 	}
 }
 
-func TestEverySwappedLine(t *testing.T) {
-	s, dir := newSample(t), t.TempDir()
+func TestEverySwappedLine(t *testing.T) { ofBothKinds(t, everySwappedLine) }
+
+func everySwappedLine(t *testing.T, s sample) {
+	dir := t.TempDir()
 	lines, places := s.lines()
 	for i := range lines {
 		for k := range i {
 			c := slices.Clone(lines)
 			c[i], c[k] = c[k], c[i]
 			s.put(t, dir, s.rebuilt(c, 0, 0))
-			if got := firstFault(t, dir); got != places[k] {
+			if got := s.firstFault(t, dir); got != places[k] {
 				t.Fatalf("lines %d and %d swapped: first fault at %q, want %q", k, i, got, places[k])
 			}
 		}
@@ -209,15 +229,17 @@ func TestEverySwappedLine(t *testing.T) {
 }
 
 // TestEveryTruncation cuts a closed journal at each byte.
-func TestEveryTruncation(t *testing.T) {
-	s, dir := newSample(t), t.TempDir()
+func TestEveryTruncation(t *testing.T) { ofBothKinds(t, everyTruncation) }
+
+func everyTruncation(t *testing.T, s sample) {
+	dir := t.TempDir()
 	last := s.names[len(s.names)-1]
 	s.put(t, dir, nil)
 	for cut := len(s.files[last]) - 1; cut >= 0; cut-- {
 		if err := os.Truncate(filepath.Join(dir, last), int64(cut)); err != nil {
 			t.Fatal(err)
 		}
-		got := firstFault(t, dir)
+		got := s.firstFault(t, dir)
 		want := fmt.Sprintf("%s:%d", last, 1+bytes.Count(s.files[last][:cut], []byte("\n")))
 		if cut == 0 { // the end of the segment before
 			before := s.names[len(s.names)-2]
@@ -229,9 +251,14 @@ func TestEveryTruncation(t *testing.T) {
 	}
 }
 
-func TestSegmentsOutOfPlace(t *testing.T) {
-	s := newSample(t)
+func TestSegmentsOutOfPlace(t *testing.T) { ofBothKinds(t, segmentsOutOfPlace) }
+
+func segmentsOutOfPlace(t *testing.T, s sample) {
 	a, b, c := s.names[0], s.names[1], s.names[2]
+	other := strings.Replace(a, ".sealed", ".jsonl", 1)
+	if s.key == nil {
+		other = strings.Replace(a, ".jsonl", ".sealed", 1)
+	}
 	later := strings.Replace(a, a[9:16], "2099-01", 1)
 	for name, test := range map[string]struct {
 		change map[string][]byte
@@ -244,10 +271,11 @@ func TestSegmentsOutOfPlace(t *testing.T) {
 		"head gone":        {map[string][]byte{headName: nil}, headName + ":0"},
 		"head emptied":     {map[string][]byte{headName: {}}, headName + ":0"},
 		"all gone":         {s.without(), headName + ":1"},
-		"another's":        {map[string][]byte{b: newSample(t).files[b]}, b + ":1"},
+		"another's":        {map[string][]byte{b: newSampleUnder(t, s.key).files[b]}, b + ":1"},
 		"slot emptied":     {map[string][]byte{headName: append(make([]byte, slotSize), s.files[headName][slotSize:]...)}, headName + ":0"},
 		"called otherwise": {map[string][]byte{a: nil, later: s.files[a]}, later + ":1"},
 		"no segment's":     {map[string][]byte{"x.jsonl": s.files[a]}, "x.jsonl:0"},
+		"of another kind":  {map[string][]byte{other: s.files[a]}, other + ":0"},
 	} {
 		dir := t.TempDir()
 		s.put(t, dir, test.change)
@@ -256,23 +284,23 @@ func TestSegmentsOutOfPlace(t *testing.T) {
 				os.WriteFile(filepath.Join(dir, file), content, 0o600)
 			}
 		}
-		got := firstFault(t, dir)
+		got := s.firstFault(t, dir)
 		if got != test.want {
 			t.Errorf("%s: first fault at %q, want %q", name, got, test.want)
 		}
-		openDamaged(t, name, dir)
+		openDamaged(t, name, Files{dir, s.key})
 	}
 }
 
 // openDamaged opens what is damaged: the node runs, says so, and the fault
 // stays to be seen.
-func openDamaged(t *testing.T, name, dir string) {
+func openDamaged(t *testing.T, name string, f Files) {
 	t.Helper()
-	j := open(t, dir, Options{})
+	j := open(t, f.Dir, Options{Key: f.Key})
 	write(t, j, 100, 101)
 	closed(t, j)
 	var got []int64
-	for r, err := range List(dir, Query{}) {
+	for r, err := range f.List(Query{}) {
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -281,7 +309,7 @@ func openDamaged(t *testing.T, name, dir string) {
 	if !slices.Contains(got, 100) || !slices.Contains(got, 101) {
 		t.Errorf("%s: then noted %v", name, got)
 	}
-	r, err := Verify(dir)
+	r, err := f.Verify()
 	if err != nil || len(r.Faults) == 0 && r.Noted == 0 {
 		t.Errorf("%s: nobody is told any more: %v", name, err)
 	}

@@ -26,8 +26,9 @@
 //
 // All of a directory, 0700, the files 0600:
 //
-//	00000012-2026-11.jsonl   a segment: number, and the month (UTC) none of its records is later than
-//	journal.head             the head file
+//	00000012-2026-11.jsonl    a segment: number, and the month (UTC) none of its records is later than
+//	00000012-2026-11.sealed   the same in a journal that is sealed
+//	journal.head              the head file
 //
 // A segment ends with its month or at 64 MiB. Its first record is of act
 // "segment" and names the journal's id, 32 hex digits, and the file; like every
@@ -58,6 +59,27 @@
 // {"journal":ID,"serial":N,"seq":N,"hash":HASH,"closed":true|false,"sum":HASH},
 // spaces and a line feed; the sum is of what stands before ,"sum". When it is
 // closed, nothing may follow its record.
+//
+// # Sealed
+//
+// With a key ([Options]) nothing of this stands in the files as it is. The
+// records, their hashes and the export are those above; on the disk is
+//
+//	line = BASE64(NONCE || XChaCha20-Poly1305(key, NONCE, the record's line and zeros up to a multiple of 256, "tocsin journal line v1")) LF
+//	slot = sealed KEYID BASE64(the same of the slot's JSON, a line feed and zeros up to 288, "tocsin journal head v1"), spaces and a line feed
+//
+// NONCE is 24 random bytes, BASE64 is without padding, KEYID 16 hex digits of
+// HKDF-SHA256(key, no salt, "tocsin journal key id v1"). The key is for this use
+// alone: a node derives it from what its store is encrypted with.
+//
+// Whoever has the files and not the key sees how many segments there are, of
+// which months, how many records each has, which of them take more than 256
+// bytes, when the files were written, and which of two journals are under one
+// key: no id, key, name, label, act, count, number or time of a record.
+//
+// A journal is sealed from its begin, or not at all, as the store is encrypted:
+// another key, none, or one for a journal that has none is [ErrKey], and nothing
+// is written. A segment of the other kind beside those of a journal is a fault.
 //
 // # Durability
 //
@@ -92,8 +114,8 @@
 // the lines of the records, and a last line
 // {"journal":ID,"end":N,"head":HASH,"sum":HASH}.
 //
-// Without this program, for a segment, or an export without its first and last
-// line, sh, jq and sha256sum will do. It prints the hash of the last line, to be
+// Without this program, for a segment that is not sealed, or an export without
+// its first and last line, sh, jq and sha256sum will do. It prints the hash of the last line, to be
 // compared with the head file, or with what somebody noted:
 //
 //	#!/bin/sh
@@ -107,12 +129,22 @@
 //
 // # Limits
 //
-// Nothing in the files is secret or signed: whoever can write them all can write
-// another history, chain, head file and all. That shows only against a mark kept
-// where they cannot write: an export at the auditor's, a head hash in another
-// machine's log. Both take such marks; of records that were pruned a mark says
-// nothing. Of a bare segment the last line is vouched for by nobody, so when
-// the last two do not fit, either may be the changed one. Retention removes whole
-// segments, never the last. Only one Journal may be open in a directory: the
-// daemon's lock sees to it. Verify, List and Export need none, and may run beside it.
+// Nothing in the files is signed, and of a journal that is not sealed nothing is
+// secret. What an intruder who can write the files can do unseen, and against
+// what it shows all the same:
+//
+//	not sealed   write another history, chain, head file and all: shows against a mark kept elsewhere
+//	sealed       bring back all files as they were at some moment, which cuts off what came later; remove them all:
+//	             a mark of a later record shows it. Without the key no record and no head can be made, changed or left out.
+//	both         what Verify was given no mark for, and nobody noted
+//
+// A head keyed with the node's own key would add nothing where nothing is sealed:
+// who can write these files can read the key, which lies beside them. So note
+// marks where nobody of this host can write: an export at the auditor's, a hash
+// in another machine's log. [Verify] and [VerifyStream] take them; of records
+// that were pruned a mark says nothing. Of a bare segment the last line is
+// vouched for by nobody, so when the last two do not fit, either may be the
+// changed one. Retention removes whole segments, never the last. Only one Journal
+// may be open in a directory: the daemon's lock sees to it. Verify, List and
+// Export need none, and may run beside it.
 package journal

@@ -63,23 +63,35 @@ func decodeTrailer(b []byte) (header, bool) {
 }
 
 // Export writes the lines of this journal; see the function of that name.
-func (j *Journal) Export(w io.Writer, q Query) error { return Export(j.dir, w, q) }
+func (j *Journal) Export(w io.Writer, q Query) error { return j.files.export(w, q) }
 
 // Export writes the lines from the first record of a range to the last, as they
 // are, between a line that says which they are and one that says where they end,
 // for [VerifyStream]. Only Since, Until, After and Before of the query may be
 // set. Errors wrap [ErrQuery], [ErrEmpty] or [ErrDamaged] where they apply.
-func Export(dir string, w io.Writer, q Query) error {
+func Export(dir string, w io.Writer, q Query) error { return Files{Dir: dir}.Export(w, q) }
+
+// Export is the function of that name for these files. What they seal is
+// written in the clear.
+func (f Files) Export(w io.Writer, q Query) error {
+	inside, err := f.open()
+	if err != nil {
+		return err
+	}
+	return inside.export(w, q)
+}
+
+func (f files) export(w io.Writer, q Query) error {
 	if !q.onlyRange() || q.Newest {
 		return fmt.Errorf("journal: export: %w", ErrQuery)
 	}
-	h, err := measure(dir, &q)
+	h, err := f.measure(&q)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	out.Write(h.encode())
-	if err := copyRange(dir, out, h); err != nil {
+	if err := f.copyRange(out, h); err != nil {
 		return err
 	}
 	out.Write(h.trailer())
@@ -90,9 +102,9 @@ func Export(dir string, w io.Writer, q Query) error {
 }
 
 // copyRange writes the lines of a range as they are.
-func copyRange(dir string, out *bufio.Writer, h header) error {
+func (f files) copyRange(out *bufio.Writer, h header) error {
 	inside := false
-	return walk(dir, func(n segmentName, l line, seq uint64) error {
+	return f.walk(func(n segmentName, l line, seq uint64) error {
 		if inside = inside || seq == h.from; !inside {
 			return nil
 		}
@@ -110,10 +122,10 @@ func copyRange(dir string, out *bufio.Writer, h header) error {
 }
 
 // measure finds the first and the last record of a range.
-func measure(dir string, q *Query) (header, error) {
+func (f files) measure(q *Query) (header, error) {
 	var h header
 	last := make([]byte, 0, maxLine)
-	err := walk(dir, func(n segmentName, l line, seq uint64) error {
+	err := f.walk(func(n segmentName, l line, seq uint64) error {
 		s := scanner{rest: l.raw}
 		r := s.chain()
 		if h.journal == "" && l.number == 1 {
@@ -146,14 +158,14 @@ var errEnough = errors.New("enough")
 
 // walk calls do with every line of a journal and its number, 0 where it cannot
 // be read, up to an unfinished line at the end.
-func walk(dir string, do func(n segmentName, l line, seq uint64) error) error {
-	names, _, err := segments(dir)
+func (f files) walk(do func(n segmentName, l line, seq uint64) error) error {
+	names, _, err := f.segments()
 	if err != nil {
 		return err
 	}
 	for i, n := range names {
 		var failed error
-		err := eachLine(n.path(dir), false, i == len(names)-1, func(l line) bool {
+		err := f.eachLine(n, false, i == len(names)-1, func(l line) bool {
 			s := scanner{rest: l.raw}
 			r := s.chain()
 			if s.failed || l.broken != "" {

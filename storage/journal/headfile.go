@@ -31,18 +31,17 @@ type head struct {
 	closed  bool   // nothing was written after it
 }
 
-// encode returns a slot: one line of JSON with its own sum, padded with spaces.
-func (h head) encode() []byte {
-	b := fmt.Appendf(make([]byte, 0, slotSize), `{"journal":"%s","serial":%d,"seq":%d,"hash":"%s","closed":%t`,
-		h.journal, h.serial, h.mark.Seq, h.mark.Hash, h.closed)
-	b = appendSum(b)
-	return append(append(b, strings.Repeat(" ", slotSize-1-len(b))...), '\n')
+// line is what a slot says: one line of JSON with its own sum.
+func (h head) line() []byte {
+	return appendSum(fmt.Appendf(make([]byte, 0, slotSize), `{"journal":"%s","serial":%d,"seq":%d,"hash":"%s","closed":%t`,
+		h.journal, h.serial, h.mark.Seq, h.mark.Hash, h.closed))
 }
 
 // appendSum ends a line of JSON with the hash of what stands before.
 func appendSum(b []byte) []byte { return fmt.Appendf(b, `,"sum":"%x"}`, sha256.Sum256(b)) }
 
-func decodeHead(b []byte) (head, bool) {
+// parseHead reads what line wrote.
+func parseHead(b []byte) (head, bool) {
 	s := scanner{rest: b}
 	var h head
 	s.want(`{"journal":"`)
@@ -55,7 +54,7 @@ func decodeHead(b []byte) (head, bool) {
 	s.hash(&h.mark.Hash)
 	s.want(`","closed":`)
 	h.closed = s.take("true")
-	return h, !s.failed && isJournalID(h.journal) && string(h.encode()) == string(b)
+	return h, !s.failed && isJournalID(h.journal) && string(h.line()) == string(b)
 }
 
 func newJournalID() string {
@@ -70,16 +69,17 @@ func isJournalID(s string) bool {
 }
 
 // loadHead reads the head file of a journal: the newer head, and what is wrong
-// with the file, or "". A file that is not there is os.ErrNotExist.
-func loadHead(dir string) (h head, wrong string, err error) {
-	b, err := readAtMost(filepath.Join(dir, headName), headSize+1)
+// with the file, or "". A file that is not there is os.ErrNotExist; one that
+// is of another key wraps ErrKey.
+func (f files) loadHead() (h head, wrong string, err error) {
+	b, err := readAtMost(filepath.Join(f.dir, headName), headSize+1)
 	if err != nil {
 		return head{}, "", err
 	}
 	full := make([]byte, headSize)
 	copy(full, b)
-	one, okOne := decodeHead(full[:slotSize])
-	two, okTwo := decodeHead(full[slotPlace:])
+	one, okOne := f.seal.decodeHead(full[:slotSize])
+	two, okTwo := f.seal.decodeHead(full[slotPlace:])
 	if !okOne || okTwo && two.serial > one.serial {
 		h = two
 	} else {
@@ -87,7 +87,7 @@ func loadHead(dir string) (h head, wrong string, err error) {
 	}
 	switch {
 	case !okOne && !okTwo:
-		return head{}, "both slots are damaged", nil
+		return head{}, "both slots are damaged", f.otherKey(full[:slotSize], full[slotPlace:])
 	case !okOne || !okTwo:
 		wrong = "one of its slots is damaged"
 	case one.journal != two.journal || one.serial-two.serial != 1 && two.serial-one.serial != 1:
@@ -96,6 +96,28 @@ func loadHead(dir string) (h head, wrong string, err error) {
 		wrong = "something else is in it"
 	}
 	return h, wrong, nil
+}
+
+// otherKey is why neither slot could be read, where both say that they are of
+// another key, or of none.
+func (f files) otherKey(one, two []byte) error {
+	by, ok := sealedBy(one)
+	too, okToo := sealedBy(two)
+	if !ok || !okToo || by != too || by == f.seal.name() {
+		return nil
+	}
+	return f.wrongKey(by != "")
+}
+
+// wrongKey says which of the two is sealed, the journal or what is asked for.
+func (f files) wrongKey(sealed bool) error {
+	switch {
+	case !sealed:
+		return fmt.Errorf("%w: %s was begun without one, and is not sealed: keep it elsewhere, where it verifies as it is, and another is begun", ErrKey, f.dir)
+	case f.seal == nil:
+		return fmt.Errorf("%w: %s is sealed, and none was given", ErrKey, f.dir)
+	}
+	return fmt.Errorf("%w: %s is sealed under another", ErrKey, f.dir)
 }
 
 func readAtMost(path string, limit int) ([]byte, error) {
@@ -110,36 +132,37 @@ func readAtMost(path string, limit int) ([]byte, error) {
 // A headFile is the open head file.
 type headFile struct {
 	f    *os.File
+	seal *seal
 	head head
 }
 
 // makeHead writes a head file whose slots agree, in the place of what there is.
-func makeHead(dir string, h head) (*headFile, error) {
-	path := filepath.Join(dir, headName)
-	f, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+func (f files) makeHead(h head) (*headFile, error) {
+	path := filepath.Join(f.dir, headName)
+	open, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("journal: head file: %w", err)
 	}
-	file := &headFile{f: f, head: h}
+	file := &headFile{f: open, seal: f.seal, head: h}
 	err = errors.Join(file.write(h.mark, h.closed), file.write(h.mark, h.closed))
 	if err == nil {
-		err = errors.Join(os.Rename(path+".new", path), syncDir(dir))
+		err = errors.Join(os.Rename(path+".new", path), syncDir(f.dir))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("journal: head file: %w", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("journal: head file: %w", err), open.Close())
 	}
 	return file, nil
 }
 
 // openHead goes on in a head file that is whole: it takes no room on the disk.
-func openHead(dir string, was, is head) (*headFile, error) {
-	f, err := os.OpenFile(filepath.Join(dir, headName), os.O_RDWR, 0o600)
+func (f files) openHead(was, is head) (*headFile, error) {
+	open, err := os.OpenFile(filepath.Join(f.dir, headName), os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("journal: head file: %w", err)
 	}
-	file := &headFile{f: f, head: was}
+	file := &headFile{f: open, seal: f.seal, head: was}
 	if err := file.write(is.mark, is.closed); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, open.Close())
 	}
 	return file, nil
 }
@@ -150,7 +173,7 @@ func (h *headFile) write(m Mark, closed bool) error {
 	next.serial++
 	next.mark, next.closed = m, closed
 	place := int64(next.serial%2) * slotPlace
-	if _, err := h.f.WriteAt(next.encode(), place); err != nil {
+	if _, err := h.f.WriteAt(h.seal.encodeHead(next), place); err != nil {
 		return fmt.Errorf("journal: write head file: %w", err)
 	}
 	if err := h.f.Sync(); err != nil {

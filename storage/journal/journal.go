@@ -20,6 +20,7 @@ const (
 
 // Options of a journal. The zero value is what a node uses.
 type Options struct {
+	Key         []byte       // 32 bytes that the files are sealed under, for this use alone; nil: they are not
 	Log         *slog.Logger // of faults, drops and errors of the disk; nil: none
 	SegmentSize int64        // bytes from which on another segment is begun; 0: 64 MiB
 
@@ -47,7 +48,7 @@ func (o Options) complete() Options {
 // A Journal is an open journal. Its methods are safe for concurrent use. Only
 // one may be open in a directory; the caller sees to it.
 type Journal struct {
-	dir string
+	files
 	log *slog.Logger
 
 	queue   chan entry
@@ -75,6 +76,20 @@ type entry struct {
 	done chan error // nil: nobody waits
 }
 
+// Files are those of a journal, to be read whether or not it is open.
+type Files struct {
+	Dir string
+	Key []byte // they are sealed under; nil: they are not sealed
+}
+
+func (f Files) open() (files, error) {
+	s, err := newSeal(f.Key)
+	return files{dir: f.Dir, seal: s}, err
+}
+
+// Verify is the function of that name for this journal.
+func (j *Journal) Verify(known ...Mark) (Report, error) { return j.files.verifySteady(known) }
+
 // Stats say how a journal is doing.
 type Stats struct {
 	Journal string // id
@@ -90,18 +105,24 @@ type Stats struct {
 // last segment, under a second. An unfinished line that a crash left at the end
 // is cut off, and a record says so. Whatever else is wrong with what it read is
 // the rule of a "fault" record and logged; the damaged files stay as they are,
-// the chain goes on in another, and [Verify] names every place.
+// the chain goes on in another, and [Verify] names every place. Errors wrap
+// [ErrKey] where the journal is sealed under another key than o's, or is not
+// sealed and o has one, or is and o has none.
 func Open(dir string, o Options) (*Journal, error) {
 	o = o.complete()
+	inside, err := Files{Dir: dir, Key: o.Key}.open()
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	w, notes, err := resume(dir, o)
+	w, notes, err := inside.resume(o)
 	if err != nil {
 		return nil, err
 	}
 	j := &Journal{
-		dir: dir, log: o.Log, queue: make(chan entry, queueRecords),
+		files: inside, log: o.Log, queue: make(chan entry, queueRecords),
 		quit: make(chan struct{}), ending: make(chan struct{}), stopped: make(chan struct{}), failed: make(chan struct{}),
 		pruning: make(chan struct{}, 1),
 	}

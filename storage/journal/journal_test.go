@@ -50,7 +50,12 @@ func closed(t testing.TB, j *Journal) {
 // whole demands that a journal verifies, with so many records.
 func whole(t testing.TB, dir string, records int) Report {
 	t.Helper()
-	r, err := Verify(dir)
+	return wholeUnder(t, Files{Dir: dir}, records)
+}
+
+func wholeUnder(t testing.TB, f Files, records int) Report {
+	t.Helper()
+	r, err := f.Verify()
 	if err != nil || r.Err() != nil || records >= 0 && r.Records != uint64(records) {
 		t.Fatalf("%d records, want %d: %v %v", r.Records, records, err, r.Faults)
 	}

@@ -46,15 +46,26 @@ func (q *Query) onlyRange() bool {
 }
 
 // List yields the records of this journal; see the function of that name.
-func (j *Journal) List(q Query) iter.Seq2[Record, error] { return List(j.dir, q) }
+func (j *Journal) List(q Query) iter.Seq2[Record, error] { return j.files.list(q) }
 
 // List yields records in order of their numbers, read as they are asked for:
 // one buffer is all it holds. A line that is not a record's is an error that
 // wraps [ErrDamaged] and names its place; whoever goes on gets the records after
 // it. Whether what it yields was written so, [Verify] knows.
-func List(dir string, q Query) iter.Seq2[Record, error] {
+func List(dir string, q Query) iter.Seq2[Record, error] { return Files{Dir: dir}.List(q) }
+
+// List is the function of that name for these files.
+func (f Files) List(q Query) iter.Seq2[Record, error] {
+	inside, err := f.open()
+	if err != nil {
+		return func(yield func(Record, error) bool) { yield(Record{}, err) }
+	}
+	return inside.list(q)
+}
+
+func (f files) list(q Query) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		names, _, err := segments(dir)
+		names, _, err := f.segments()
 		if err != nil {
 			yield(Record{}, err)
 			return
@@ -67,7 +78,7 @@ func List(dir string, q Query) iter.Seq2[Record, error] {
 		left := q.Limit
 		for i, n := range names {
 			tooEarly := !n.end().After(q.Since) // all of it
-			if !tooEarly && !q.segment(dir, n, i == newest, &left, yield) {
+			if !tooEarly && !q.segment(f, n, i == newest, &left, yield) {
 				return
 			}
 		}
@@ -75,9 +86,9 @@ func List(dir string, q Query) iter.Seq2[Record, error] {
 }
 
 // segment yields what is chosen of one file. It returns false at the end.
-func (q *Query) segment(dir string, n segmentName, last bool, left *int, yield func(Record, error) bool) bool {
+func (q *Query) segment(f files, n segmentName, last bool, left *int, yield func(Record, error) bool) bool {
 	more := true
-	err := eachLine(n.path(dir), q.Newest, last, func(l line) bool {
+	err := f.eachLine(n, q.Newest, last, func(l line) bool {
 		more = q.see(n, l, left, yield)
 		return more
 	})
@@ -87,14 +98,14 @@ func (q *Query) segment(dir string, n segmentName, last bool, left *int, yield f
 	return more
 }
 
-// eachLine reads a file in the order asked for. The last line of the last file
+// eachLine reads a segment in the order asked for. The last line of the last file
 // may be unfinished: it is not a record yet.
-func eachLine(path string, backwards, last bool, see func(line) bool) error {
+func (f files) eachLine(n segmentName, backwards, last bool, see func(line) bool) error {
 	whole := func(l line) bool { return last && l.broken == unfinished || see(l) }
 	if backwards {
-		return readLinesBackwards(path, whole)
+		return f.readLinesBackwards(n, whole)
 	}
-	return readLines(path, whole)
+	return f.readLines(n, whole)
 }
 
 // see yields a line's record when it is chosen. It returns false at the end.

@@ -28,7 +28,7 @@ func (j *Journal) Prune(ctx context.Context, r Retention) (removed int, err erro
 	case <-ctx.Done():
 		return 0, fmt.Errorf("journal: prune: %w", ctx.Err())
 	}
-	names, _, err := segments(j.dir)
+	names, _, err := j.segments()
 	if err != nil {
 		return 0, err
 	}
@@ -64,7 +64,7 @@ func (j *Journal) pruneSegment(ctx context.Context, r Retention, n, next segment
 		return 0, nil
 	}
 	v := inspect(head{}, nil)
-	if err := v.segment(j.dir, n, false); err != nil {
+	if err := v.segment(j.files, n, false); err != nil {
 		return 0, err
 	}
 	report := v.finish()
@@ -72,7 +72,7 @@ func (j *Journal) pruneSegment(ctx context.Context, r Retention, n, next segment
 		return 0, nil
 	}
 	anchor := Mark{report.Head.Seq, report.Head.Hash}
-	if first, ok := firstRecord(j.dir, next); ok {
+	if first, ok := j.firstRecord(next); ok {
 		anchor = Mark{first.Seq - 1, first.Prev}
 	}
 	err := j.AppendSync(ctx, Record{
@@ -90,8 +90,8 @@ func (j *Journal) pruneSegment(ctx context.Context, r Retention, n, next segment
 }
 
 // firstRecord reads the first line of a segment.
-func firstRecord(dir string, n segmentName) (r Record, ok bool) {
-	readLines(n.path(dir), func(l line) bool {
+func (f files) firstRecord(n segmentName) (r Record, ok bool) {
+	f.readLines(n, func(l line) bool {
 		var err error
 		r, err = DecodeRecord(l.raw)
 		ok = l.broken == "" && err == nil

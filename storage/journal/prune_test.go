@@ -55,7 +55,7 @@ func testPrunedDamage(t *testing.T, dir string, r Report) {
 	if err := os.Remove(first); err != nil {
 		t.Fatal(err)
 	}
-	if got := firstFault(t, dir); got != r.Segments[1].Name+":1" {
+	if got := (sample{}).firstFault(t, dir); got != r.Segments[1].Name+":1" {
 		t.Fatalf("first fault at %q", got)
 	}
 	if err := os.WriteFile(first, b, 0o600); err != nil {
@@ -73,7 +73,7 @@ func TestPruneBySize(t *testing.T) {
 			t.Fatal(err)
 		}
 		whole(t, dir, -1)
-		names, _, err := segments(dir)
+		names, _, err := files{dir: dir}.segments()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func TestPruneNeedsItsRecord(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, before.Segments[0].Name), kept, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := firstFault(t, dir); got == "" {
+	if got := (sample{}).firstFault(t, dir); got == "" {
 		t.Fatal("segments between are missing, and nobody says so")
 	}
 }

@@ -29,12 +29,12 @@ type remains struct {
 
 // resume opens the end of a journal for writing, and returns what is to be said
 // of what it found.
-func resume(dir string, o Options) (*writer, []Record, error) {
-	left, err := look(dir)
+func (f files) resume(o Options) (*writer, []Record, error) {
+	left, err := f.look()
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &writer{Options: o, dir: dir, end: left.end, kept: left.end}
+	w := &writer{Options: o, files: f, end: left.end, kept: left.end}
 	if left.sound && len(left.names) > 0 {
 		err = w.carryOn(left)
 	} else {
@@ -44,9 +44,9 @@ func resume(dir string, o Options) (*writer, []Record, error) {
 		return nil, nil, err
 	}
 	if left.found.journal != "" {
-		w.head, err = openHead(dir, left.found, left.head)
+		w.head, err = f.openHead(left.found, left.head)
 	} else {
-		w.head, err = makeHead(dir, left.head)
+		w.head, err = f.makeHead(left.head)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, w.f.Close())
@@ -92,7 +92,7 @@ func (w *writer) carryOn(left *remains) error {
 // begin makes a segment: the first, or one after a segment that is left as it
 // is.
 func (w *writer) begin(left *remains) (err error) {
-	w.name = segmentName{serial: 1, month: monthOf(time.Now())}
+	w.name = segmentName{serial: 1, month: monthOf(time.Now()), sealed: w.seal != nil}
 	if len(left.names) > 0 {
 		w.name.serial = left.last().serial + 1
 		if month := left.last().month; month.After(w.name.month) {
@@ -104,13 +104,16 @@ func (w *writer) begin(left *remains) (err error) {
 }
 
 // look reads the end of a journal.
-func look(dir string) (*remains, error) {
-	names, strange, err := segments(dir)
+func (f files) look() (*remains, error) {
+	names, strange, err := f.segments()
 	if err != nil {
 		return nil, err
 	}
-	h, wrong, err := steadyHead(dir)
+	h, wrong, err := f.steadyHead()
 	if err != nil {
+		return nil, err
+	}
+	if err := f.checkKind(names, strange); err != nil {
 		return nil, err
 	}
 	left := &remains{head: h, names: names}
@@ -124,28 +127,41 @@ func look(dir string) (*remains, error) {
 		left.found = head{}
 		v.chain.fault(place{file: headName}, "%s", wrong)
 	}
-	left.readEnd(dir, v)
+	left.readEnd(f, v)
 	r := v.finish()
 	left.sound, left.faults = len(r.Faults) == 0, r.Faults
 	left.conclude(&r)
 	left.faults = append(left.faults, missing(names)...)
 	for _, file := range strange {
-		left.faults = append(left.faults, Fault{File: file, What: "this is no segment's name"})
+		left.faults = append(left.faults, Fault{File: file, What: "this is no segment of this journal"})
 	}
 	return left, nil
 }
 
+// checkKind refuses to begin a journal beside segments of the other kind alone.
+func (f files) checkKind(names []segmentName, strange []string) error {
+	if len(names) > 0 {
+		return nil
+	}
+	for _, file := range strange {
+		if n, ok := parseSegment(file); ok {
+			return fmt.Errorf("journal: %w", f.wrongKey(n.sealed))
+		}
+	}
+	return nil
+}
+
 // readEnd reads the last segment there is anything in.
-func (r *remains) readEnd(dir string, v *inspection) {
+func (r *remains) readEnd(f files, v *inspection) {
 	from := len(r.names)
 	for from > 0 {
 		from--
-		if info, err := os.Stat(r.names[from].path(dir)); err != nil || info.Size() > 0 {
+		if info, err := os.Stat(r.names[from].path(f.dir)); err != nil || info.Size() > 0 {
 			break
 		}
 	}
 	for i := from; i < len(r.names); i++ {
-		if err := v.segment(dir, r.names[i], i == len(r.names)-1); err != nil {
+		if err := v.segment(f, r.names[i], i == len(r.names)-1); err != nil {
 			v.chain.fault(place{file: r.names[i].String()}, "%v", err)
 		}
 	}

@@ -54,11 +54,11 @@ func unsynced(t *testing.T) sample {
 	j := open(t, dir, Options{})
 	write(t, j, 1, 4)
 	closed(t, j)
-	names, _, err := segments(dir)
+	names, _, err := files{dir: dir}.segments()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, notes, err := resume(dir, Options{SegmentSize: segmentSize, write: (*os.File).WriteAt})
+	w, notes, err := files{dir: dir}.resume(Options{SegmentSize: segmentSize, write: (*os.File).WriteAt})
 	if err != nil || len(notes) > 0 {
 		t.Fatal(err, notes)
 	}
@@ -128,7 +128,7 @@ func TestForgedEndStaysAFault(t *testing.T) {
 	last := s.names[len(s.names)-1]
 	s.put(t, dir, map[string][]byte{last: append(bytes.Clone(s.files[last]), forged.Encode()...)})
 	for range 3 {
-		openDamaged(t, "forged end", dir)
+		openDamaged(t, "forged end", Files{Dir: dir})
 		if r, err := Verify(dir); err != nil || len(r.Faults) == 0 || r.Faults[0].Seq != forged.Seq && r.Faults[0].File != last {
 			t.Fatalf("%v %v", err, r.Faults)
 		}
@@ -181,8 +181,8 @@ func TestUnreadableSegment(t *testing.T) {
 	dir := t.TempDir()
 	last := s.names[len(s.names)-1]
 	s.put(t, dir, map[string][]byte{last: bytes.Repeat([]byte("x"), 3*maxLine)})
-	if got := firstFault(t, dir); got != last+":1" {
+	if got := s.firstFault(t, dir); got != last+":1" {
 		t.Fatalf("first fault at %q", got)
 	}
-	openDamaged(t, "no lines at all", dir)
+	openDamaged(t, "no lines at all", Files{Dir: dir})
 }

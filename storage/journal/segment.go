@@ -14,6 +14,7 @@ import (
 
 const (
 	segmentSuffix = ".jsonl"
+	sealedSuffix  = ".sealed" // of one that is sealed
 	segmentMonth  = "2006-01"
 	segmentSize   = 64 << 20 // bytes from which on another is begun
 	maxSerial     = 99_999_999
@@ -24,11 +25,16 @@ const (
 type segmentName struct {
 	serial uint64
 	month  time.Time // its first moment
+	sealed bool
 }
 
 // String returns such as 00000012-2026-11.jsonl.
 func (n segmentName) String() string {
-	return fmt.Sprintf("%08d-%s%s", n.serial, n.month.Format(segmentMonth), segmentSuffix)
+	suffix := segmentSuffix
+	if n.sealed {
+		suffix = sealedSuffix
+	}
+	return fmt.Sprintf("%08d-%s%s", n.serial, n.month.Format(segmentMonth), suffix)
 }
 
 func (n segmentName) path(dir string) string { return filepath.Join(dir, n.String()) }
@@ -43,7 +49,8 @@ func monthOf(t time.Time) time.Time {
 
 func parseSegment(file string) (segmentName, bool) {
 	var n segmentName
-	head, month, ok := strings.Cut(strings.TrimSuffix(file, segmentSuffix), "-")
+	stem, sealed := strings.CutSuffix(file, sealedSuffix)
+	head, month, ok := strings.Cut(strings.TrimSuffix(stem, segmentSuffix), "-")
 	at, err := time.Parse(segmentMonth, month)
 	if !ok || err != nil || len(head) != 8 {
 		return n, false
@@ -51,22 +58,28 @@ func parseSegment(file string) (segmentName, bool) {
 	if _, err := fmt.Sscanf(head, "%08d", &n.serial); err != nil {
 		return n, false
 	}
-	n.month = at
+	n.month, n.sealed = at, sealed
 	return n, n.String() == file
 }
 
+// files are those of a journal.
+type files struct {
+	dir  string
+	seal *seal
+}
+
 // segments lists the segments of a journal in their order, and the files that
-// end as one and are none.
-func segments(dir string) (names []segmentName, strange []string, err error) {
-	entries, err := os.ReadDir(dir)
+// end as one and are none of it.
+func (f files) segments() (names []segmentName, strange []string, err error) {
+	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("journal: %w", err)
 	}
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), segmentSuffix) {
+		if !strings.HasSuffix(e.Name(), segmentSuffix) && !strings.HasSuffix(e.Name(), sealedSuffix) {
 			continue
 		}
-		if n, ok := parseSegment(e.Name()); ok && e.Type().IsRegular() {
+		if n, ok := parseSegment(e.Name()); ok && n.sealed == (f.seal != nil) && e.Type().IsRegular() {
 			names = append(names, n)
 		} else {
 			strange = append(strange, e.Name())
@@ -80,19 +93,21 @@ func segments(dir string) (names []segmentName, strange []string, err error) {
 type line struct {
 	number int    // from 1
 	offset int64  // of its first byte
-	raw    []byte // with its end; valid until the next is read
-	broken string // why it cannot be a record's, whatever it says: too long, or without an end
+	raw    []byte // with its end, not sealed any more; valid until the next is read
+	size   int64  // on the disk
+	broken string // why it cannot be a record's, whatever it says: too long, without an end, or it does not open
 }
 
 // A lineReader reads lines with a bounded buffer.
 type lineReader struct {
 	r     *bufio.Reader
+	seal  *seal
 	next  line
 	ended bool // the end was met, and what was written since is not read
 }
 
-func newLineReader(r io.Reader) *lineReader {
-	return &lineReader{r: bufio.NewReaderSize(r, 8*maxLine), next: line{number: 1}}
+func newLineReader(r io.Reader, s *seal) *lineReader {
+	return &lineReader{r: bufio.NewReaderSize(r, 8*maxLine), seal: s, next: line{number: 1}}
 }
 
 const (
@@ -106,13 +121,13 @@ func (r *lineReader) read() (line, error) {
 	if r.ended {
 		return line{}, io.EOF
 	}
-	l := r.next
+	l, limit := r.next, r.seal.limit()
 	raw, err := r.r.ReadSlice('\n')
 	size := int64(len(raw))
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 		l.broken = tooLong
-		raw = slices.Clone(raw[:maxLine])
+		raw = slices.Clone(raw[:limit])
 		more, skipErr := r.skip()
 		if size += more; skipErr != nil {
 			return line{}, skipErr
@@ -121,12 +136,12 @@ func (r *lineReader) read() (line, error) {
 		l.broken, r.ended = unfinished, true
 	case err != nil:
 		return line{}, err
-	case size > maxLine:
-		l.broken, raw = tooLong, raw[:maxLine]
+	case size > int64(limit):
+		l.broken, raw = tooLong, raw[:limit]
 	}
-	l.raw = raw
+	l.raw, l.size = raw, size
 	r.next = line{number: l.number + 1, offset: l.offset + size}
-	return l, nil
+	return r.seal.unsealed(l), nil
 }
 
 // skip reads to the end of a line.
@@ -144,14 +159,14 @@ func (r *lineReader) skip() (size int64, err error) {
 	}
 }
 
-// readLines calls do with every line of a file until it returns false.
-func readLines(path string, do func(line) bool) error {
-	f, err := os.Open(path)
+// readLines calls do with every line of a segment until it returns false.
+func (f files) readLines(n segmentName, do func(line) bool) error {
+	open, err := os.Open(n.path(f.dir))
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	defer f.Close()
-	r := newLineReader(f)
+	defer open.Close()
+	r := newLineReader(open, f.seal)
 	for {
 		l, err := r.read()
 		if errors.Is(err, io.EOF) {

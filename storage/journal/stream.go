@@ -13,7 +13,7 @@ import (
 // again, and only a hash from another place tells. The error is of the reader.
 func VerifyStream(r io.Reader, known ...Mark) (Report, error) {
 	v := stream{inspection: inspect(head{}, known)}
-	lines := newLineReader(r)
+	lines := newLineReader(r, nil)
 	for {
 		l, err := lines.read()
 		if errors.Is(err, io.EOF) {

@@ -75,15 +75,15 @@ func inspect(h head, known []Mark) *inspection {
 
 // segment reads one file. An unfinished line at the end of the last is no
 // fault in itself.
-func (v *inspection) segment(dir string, n segmentName, last bool) error {
+func (v *inspection) segment(f files, n segmentName, last bool) error {
 	v.report.Segments = append(v.report.Segments, Segment{Name: n.String()})
 	seg := &v.report.Segments[len(v.report.Segments)-1]
-	err := readLines(n.path(dir), func(l line) bool {
+	err := f.readLines(n, func(l line) bool {
 		if last && l.broken == unfinished && v.closed == 0 {
-			v.report.Torn = int64(len(l.raw))
+			v.report.Torn = l.size
 			return true
 		}
-		seg.Bytes = l.offset + int64(len(l.raw))
+		seg.Bytes = l.offset + l.size
 		r, ok := v.line(seg.Name, l)
 		if !ok {
 			return true
@@ -169,9 +169,22 @@ func (v *inspection) finish() Report {
 // somebody noted elsewhere must lie on the chain. It takes about a second per
 // 200,000 records, and may be called while the journal is written. The error is
 // of the disk; damage is in the report.
-func Verify(dir string, known ...Mark) (r Report, err error) {
+func Verify(dir string, known ...Mark) (Report, error) { return Files{Dir: dir}.Verify(known...) }
+
+// Verify is the function of that name for these files.
+func (f Files) Verify(known ...Mark) (r Report, err error) {
+	inside, err := f.open()
+	if err != nil {
+		return r, err
+	}
+	return inside.verifySteady(known)
+}
+
+// verifySteady reads again where segments went, or the journal was opened,
+// meanwhile.
+func (f files) verifySteady(known []Mark) (r Report, err error) {
 	for range 3 {
-		r, err = verify(dir, known)
+		r, err = f.verify(known)
 		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errReopened) {
 			break
 		}
@@ -183,17 +196,20 @@ func Verify(dir string, known ...Mark) (r Report, err error) {
 // a segment was pruned, it is read again.
 var errReopened = errors.New("journal: opened meanwhile")
 
-func verify(dir string, known []Mark) (Report, error) {
-	h, wrong, err := steadyHead(dir)
+func (f files) verify(known []Mark) (Report, error) {
+	h, wrong, err := f.steadyHead()
 	if err != nil {
 		return Report{}, err
 	}
-	names, strange, err := segments(dir)
+	names, strange, err := f.segments()
+	if err == nil {
+		err = f.checkKind(names, strange)
+	}
 	if err != nil {
 		return Report{}, err
 	}
 	if len(names) == 0 && h.journal == "" {
-		return Report{}, fmt.Errorf("journal: none in %s: %w", dir, os.ErrNotExist)
+		return Report{}, fmt.Errorf("journal: none in %s: %w", f.dir, os.ErrNotExist)
 	}
 	v := inspect(h, known)
 	v.chain.place.file = headName // where nothing else is
@@ -201,15 +217,15 @@ func verify(dir string, known []Mark) (Report, error) {
 		v.chain.fault(place{file: headName}, "%s", wrong)
 	}
 	for _, file := range strange {
-		v.chain.fault(place{file: file}, "this is no segment's name")
+		v.chain.fault(place{file: file}, "this is no segment of this journal")
 	}
 	for i, n := range names {
-		if err := v.segment(dir, n, i == len(names)-1); err != nil {
+		if err := v.segment(f, n, i == len(names)-1); err != nil {
 			return Report{}, err
 		}
 	}
 	if h.closed {
-		if again, _, err := steadyHead(dir); err != nil || again != h {
+		if again, _, err := f.steadyHead(); err != nil || again != h {
 			return Report{}, errors.Join(errReopened, err)
 		}
 	}
@@ -233,9 +249,9 @@ func (v *inspection) whole() Report {
 }
 
 // steadyHead reads the head file, again where it was being written.
-func steadyHead(dir string) (h head, wrong string, err error) {
+func (f files) steadyHead() (h head, wrong string, err error) {
 	for range 3 {
-		h, wrong, err = loadHead(dir)
+		h, wrong, err = f.loadHead()
 		if err == nil && wrong == "" {
 			return h, "", nil
 		}
@@ -244,7 +260,7 @@ func steadyHead(dir string) (h head, wrong string, err error) {
 		return head{}, "the head file is missing: nobody knows how far the journal went", nil
 	}
 	if err != nil {
-		return head{}, "", fmt.Errorf("journal: read %s: %w", filepath.Join(dir, headName), err)
+		return head{}, "", fmt.Errorf("journal: read %s: %w", filepath.Join(f.dir, headName), err)
 	}
 	return h, wrong, nil
 }

@@ -13,7 +13,7 @@ const groupBytes = 1 << 20
 // A writer is the open end of a journal.
 type writer struct {
 	Options
-	dir  string
+	files
 	head *headFile
 
 	f    *os.File
@@ -22,7 +22,8 @@ type writer struct {
 
 	end  Mark   // the last record, written or in buf
 	kept Mark   // the last record written
-	buf  []byte // records to be written
+	text []byte // the line made last, before it is sealed
+	buf  []byte // what is to be written
 
 	unsynced bool // written since the last sync
 	armed    bool // the timer runs
@@ -39,9 +40,9 @@ type writer struct {
 
 // line puts a record behind the others.
 func (w *writer) line(tail []byte) {
-	begin := len(w.buf)
-	w.buf = append(appendChain(w.buf, w.end.Hash, w.end.Seq+1), tail...)
-	w.end = Mark{w.end.Seq + 1, sha(w.buf[begin:])}
+	w.text = append(appendChain(w.text[:0], w.end.Hash, w.end.Seq+1), tail...)
+	w.buf = w.seal.appendLine(w.buf, w.text)
+	w.end = Mark{w.end.Seq + 1, sha(w.text)}
 }
 
 // gather puts an entry and what waits behind it in the buffer.
@@ -157,12 +158,12 @@ func (w *writer) rotate(month time.Time) error {
 		month = w.name.month // the clock was set back: names stay in order
 	}
 	if w.size == 0 {
-		return w.rename(segmentName{serial: w.name.serial, month: month})
+		return w.rename(segmentName{serial: w.name.serial, month: month, sealed: w.seal != nil})
 	}
 	if err := w.sync(false); err != nil {
 		return err
 	}
-	next := segmentName{serial: w.name.serial + 1, month: month}
+	next := segmentName{serial: w.name.serial + 1, month: month, sealed: w.seal != nil}
 	f, err := createSegment(w.dir, next)
 	if err != nil {
 		return err
