@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,6 +87,16 @@ func (n *Node) hold(a arrival, r policy.Ruling, limit int) string {
 		return ruledFull + r.Rule
 	}
 	return ruledHeld + r.Rule
+}
+
+// parsed are the objects of a bulletin that can be read.
+func parsed(b *protocol.Bulletin) (objects []stix.Object) {
+	for _, raw := range b.Objects() {
+		if o, err := stix.Parse(raw); err == nil {
+			objects = append(objects, o)
+		}
+	}
+	return objects
 }
 
 func objectsOf(b *protocol.Bulletin) (count int) {
@@ -250,21 +261,25 @@ func (n *Node) lateErasures(ctx context.Context, entries []storage.Entry) error 
 // declined.
 var rulesRow = []byte("rules")
 
-// rulesMark is the same for rules that admit the same.
-func rulesMark(p *policy.Policy) []byte {
+// rulesMark is the same for rules that admit the same, while people say the same
+// of how far everybody is believed.
+func rulesMark(p *policy.Policy, levels map[protocol.Org]level) []byte {
 	if len(p.Admits) == 0 {
 		return nil
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%v\n%v", p.Admits, p.Trust))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%v\n%v\n%v", p.Admits, p.Trust, levels)) // maps are printed in order
 	return sum[:]
 }
 
-// askAgainByRules turns bodies that may be let in now into wanted ones: those
-// that other rules declined, those there was no room for, and those that should
-// be held for a person and are not. Whatever comes is judged anew.
+// askAgainByRules asks the rules again about what is held for a person, and turns
+// bodies that may be let in now into wanted ones: those that other rules declined,
+// those there was no room for, and those that should be held for a person and are
+// not. Whatever comes is judged anew. Rules are others when the policy is, or when
+// people say otherwise how far somebody is believed; what outcomes make of that
+// alone is no reason to ask again.
 func (n *Node) askAgainByRules(ctx context.Context, first bool) error {
 	p := n.rules.Load().Policy
-	mark := rulesMark(p)
+	mark := rulesMark(p, n.look().levels)
 	was, _, err := n.desk.table.Load(rulesRow)
 	if err != nil {
 		return err
@@ -272,6 +287,11 @@ func (n *Node) askAgainByRules(ctx context.Context, first bool) error {
 	changed, roomy := !bytes.Equal(mark, was), n.desk.roomy(p.Review.Limit) || first
 	if !changed && !roomy {
 		return nil
+	}
+	if changed {
+		if err := n.judgeHeld(ctx, p); err != nil {
+			return err
+		}
 	}
 	err = n.judgeAgain(ctx, func(b *protocol.Bulletin, reason string) bool {
 		state, _ := n.desk.state(b.ID())
@@ -282,6 +302,43 @@ func (n *Node) askAgainByRules(ctx context.Context, first bool) error {
 		return err
 	}
 	return n.desk.table.Set(ctx, rulesRow, mark)
+}
+
+// judgeHeld has the rules decide again on what is held for a person. What they
+// hold still waits as before; the rest is let in or declined as if it came now.
+func (n *Node) judgeHeld(ctx context.Context, p *policy.Policy) (err error) {
+	for id, r := range n.desk.waiting(stateHeld) {
+		if r.Kind != kindAdmission {
+			continue
+		}
+		b, failed := n.heldBulletin(id, &r)
+		if failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
+		v := n.mayStand(b, &r)
+		ruling := p.Admit(n.facts(arrival{bulletin: b, from: PeerID(r.From), forward: r.Forward}, parsed(b), r.At))
+		d := decision{state: stateAccepted, ruled: v.Rule}
+		switch {
+		case v.Outcome != trust.Admit || ruling.Do == policy.Hold:
+			continue
+		case ruling.Do != policy.Admit:
+			d = decision{state: stateRejected, ruled: ruledOut + ruling.Rule}
+			n.desk.declined.Add(1)
+		}
+		r, failed = n.desk.decide(ctx, id, d)
+		if errors.Is(failed, ErrNotFound) {
+			continue // a person was faster
+		}
+		if failed == nil {
+			_, _, failed = n.carryOutReview(ctx, id, &r)
+		}
+		if errors.Is(failed, ErrRefused) { // its author fell meanwhile
+			failed = n.desk.undecide(ctx, id)
+		}
+		err = errors.Join(err, failed)
+	}
+	return err
 }
 
 // judgeAgain turns declined bodies into wanted ones, by the reason of their receipts.

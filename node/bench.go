@@ -23,6 +23,8 @@ type bench struct {
 	model    score.Model
 	voices   *score.Voices
 	mark     uint64 // another when a judgement may be another without news of the value
+
+	noted map[protocol.Org]standing // of a moment that has passed: as the journal has it
 }
 
 // bench returns the bench of now. What goes into it is compared by identity, so
@@ -67,6 +69,9 @@ func (b *bench) members() map[protocol.ID]map[protocol.Org]trust.Member {
 func (b *bench) belief(org protocol.Org, kind stix.Type) (l score.Level, source string) {
 	if org == b.outlook.Self {
 		return score.Level{Role: score.Own, Number: score.Unstated}, "own"
+	}
+	if was, is := b.noted[org]; is && was.any.Role != score.Stranger {
+		return was.level(kind), "journal"
 	}
 	name, named := b.named(org)
 	pet, confirmed := b.outlook.petnames[org]

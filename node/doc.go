@@ -31,7 +31,10 @@
 //	         person decides; sharing: with whom what we say is shared
 //	sight    others' word met or called harmless; outcome, outcomebook, reckon:
 //	         what became of everybody's word, by which trust moves
-//	why, case, explanation  every judgement with its reasons, to be replayed
+//	why, word, case, explanation  every judgement with its reasons, to be replayed
+//	basis, basisrecorder, timeline  what values are judged by, put on record as it
+//	         changes, and read back; hindsight, past: how they were judged then;
+//	         consult: the same from a store and a journal, without a node
 //	audit, auditacts, auditops, tally  what was done, by whom, for the journal
 //	quota, budget, vain  what others may cost us: of the disk by author, of work
 //	         by neighbour

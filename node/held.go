@@ -46,13 +46,15 @@ type heldRecord struct {
 	From    protocol.Node     `json:"from,omitzero"`    // of an admission: who handed it over
 	Forward *protocol.Forward `json:"forward,omitzero"` // and that it came to us as a client
 
-	Header protocol.Header `json:"header"` // of an admission, or what a submission would go under
+	Header protocol.Header `json:"header"`           // of an admission, or what a submission would go under
+	Remark *heldRemark     `json:"remark,omitempty"` // a submission that is none of drafts
 	By     string          `json:"by,omitempty"`
 	Role   string          `json:"role,omitempty"`
 
 	Decided   string    `json:"decided,omitempty"` // by whom
 	DecidedAt time.Time `json:"decided_at,omitzero"`
-	Word      string    `json:"word,omitempty"` // what they said of it
+	Word      string    `json:"word,omitempty"`  // what they said of it
+	Ruled     string    `json:"ruled,omitempty"` // the reason of the receipt, where rules decided otherwise since, and nobody else
 }
 
 func (r *heldRecord) parts() int { return int((r.Size + heldPart - 1) / heldPart) }
@@ -128,11 +130,12 @@ func (h *desk) load() error {
 	return nil
 }
 
-// state returns what was decided about an item, "" where there is none.
+// state returns what a person decided about an item, "" where there is none or
+// rules did.
 func (h *desk) state(id protocol.ID) (state, by string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if item := h.items[id]; item != nil {
+	if item := h.items[id]; item != nil && item.Ruled == "" {
 		return item.State, item.Decided
 	}
 	return "", ""
@@ -192,8 +195,15 @@ func (h *desk) set(ctx context.Context, id protocol.ID, r *heldRecord) error {
 	return h.table.Set(ctx, recordKey(id), row)
 }
 
+// A decision is what becomes of an item, and by whom or by which rule.
+type decision struct{ state, by, word, ruled string }
+
+func (r *heldRecord) decided(d decision) {
+	r.State, r.Decided, r.DecidedAt, r.Word, r.Ruled = d.state, d.by, time.Now(), d.word, d.ruled
+}
+
 // decide notes durably what becomes of an item that waits. Nobody decides twice.
-func (h *desk) decide(ctx context.Context, id protocol.ID, state, by, word string) (r heldRecord, err error) {
+func (h *desk) decide(ctx context.Context, id protocol.ID, d decision) (r heldRecord, err error) {
 	h.mu.Lock()
 	item := h.items[id]
 	if item == nil || !item.ready || item.State != stateHeld {
@@ -201,7 +211,7 @@ func (h *desk) decide(ctx context.Context, id protocol.ID, state, by, word strin
 		return r, errNotHeld(id)
 	}
 	before := item.heldRecord
-	item.State, item.Decided, item.DecidedAt, item.Word = state, by, time.Now(), word
+	item.decided(d)
 	r = item.heldRecord
 	h.mu.Unlock()
 	if err := h.set(ctx, id, &r); err != nil {
@@ -221,7 +231,7 @@ func (h *desk) undecide(ctx context.Context, id protocol.ID) error {
 		h.mu.Unlock()
 		return nil
 	}
-	item.State, item.Decided, item.DecidedAt, item.Word = stateHeld, "", time.Time{}, ""
+	item.State, item.Decided, item.DecidedAt, item.Word, item.Ruled = stateHeld, "", time.Time{}, "", ""
 	r := item.heldRecord
 	h.mu.Unlock()
 	return h.set(ctx, id, &r)

@@ -70,6 +70,9 @@ func (n *Node) Invite(ctx context.Context, community protocol.ID, name string, v
 
 func (n *Node) ownAddrs() []string {
 	var addrs []string
+	if n.host == nil { // see Consult
+		return addrs
+	}
 	for _, a := range n.host.Addrs() {
 		addrs = append(addrs, a.String())
 	}

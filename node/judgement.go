@@ -28,12 +28,15 @@ type Judges struct {
 	by    Record // whose outcomes
 	now   int64
 	Mark  uint64 // another when a value may be judged otherwise without news of it
+
+	hindsight *hindsight // nil until somebody asks for it
+	until     int64      // they look at what had come by then; 0: at everything
 }
 
 // Judges returns who judges at a moment for an asker that may see a record.
 func (n *Node) Judges(now time.Time, r Record) *Judges {
 	b := n.bench()
-	return &Judges{n, b, b.judge(now, r), r, now.UnixMilli(), b.mark}
+	return &Judges{n: n, bench: b, judge: b.judge(now, r), by: r, now: now.UnixMilli(), Mark: b.mark}
 }
 
 // Never says why nothing may ever act on a value.

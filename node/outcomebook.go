@@ -25,6 +25,7 @@ import (
 //
 //	"key"       the key of the hashes below
 //	"cursor"    the arrival up to which outcomes were drawn
+//	"missed"    the arrival after which one was drawn that there was no room for
 //	"o" number8 some outcomes, in order
 //
 // An outcome names the value by HMAC-SHA256 of organisation, record, outcome and
@@ -32,14 +33,16 @@ import (
 // disk. Whoever has the files of a store that is not encrypted can try out
 // guesses. One that weighs nothing ends the one before it with the same hash.
 const (
-	bookKey, bookCursor = "key", "cursor"
-	bookRow             = 'o'
+	bookKey, bookCursor, bookMissed = "key", "cursor", "missed"
+	bookRow                         = 'o'
 
 	rowOutcomes = 400 // in a row of the table
 	fadedAfter  = 4   // half-lives after which an outcome is forgotten: a sixteenth is left
 
-	// How many outcomes of a kind are kept of one organisation and type. More
-	// would not move its trust; strangers cannot rise far.
+	// How many outcomes of a kind are kept of one organisation and type: those of
+	// which most is left, now and at any time to come. More would not move its
+	// trust; strangers cannot rise far. When one of them is withdrawn, another takes
+	// its place: what was passed over is drawn anew.
 	mostConfirmed, mostFalse, mostOfStrangers = 512, 64, 16
 	mostOutcomes                              = 1 << 18 // in all
 )
@@ -55,14 +58,20 @@ type outcomeBook struct {
 	rows     map[uint64]int64
 	next     uint64  // row
 	pending  []drawn // not in the table yet
-	dropped  uint64  // for lack of room
+	dropped  uint64  // for lack of room in all; they are drawn anew once there is some
 	halfLife time.Duration
+
+	missed  *uint64 // the lowest arrival after which something was drawn and not kept; nil: nothing was
+	kept    *uint64 // of them, in the table
+	crowded bool    // something was dropped
+	again   bool    // there may be room for it now
 }
 
 // An account is what became of one organisation's word on one type of value.
 type account struct {
 	outcomes map[outcomeHash]drawn
 	kinds    [2]int // how many of each
+	partial  bool   // others were passed over
 	sum      score.Outcomes
 }
 
@@ -89,6 +98,9 @@ func openBook(store *storage.Store, m *score.Model, now time.Time) (*outcomeBook
 	if b.cursor > store.Position() { // of a store that went on after this copy of it
 		b.cursor = 0
 	}
+	for _, a := range b.accounts { // which of them, is not in the table
+		a.partial = b.missed != nil && max(a.kinds[score.Confirmed], a.kinds[score.FalsePositive]) >= mostOfStrangers
+	}
 	if b.key == nil {
 		b.key, b.keyless = make([]byte, sha256.Size), true
 		rand.Read(b.key)
@@ -103,6 +115,9 @@ func (b *outcomeBook) read(key string, value []byte) error {
 		b.key = value
 	case key == bookCursor && len(value) == 8:
 		b.cursor = binary.BigEndian.Uint64(value)
+	case key == bookMissed && len(value) == 8:
+		at := binary.BigEndian.Uint64(value)
+		b.missed, b.kept, b.crowded = &at, &at, true
 	case len(key) == 9 && key[0] == bookRow:
 		list, err := decodeOutcomes(value)
 		if err != nil {
@@ -162,11 +177,19 @@ func (b *outcomeBook) note(m *score.Model, r Record, f finding, o stix.Observabl
 	switch {
 	case f.weight == 0 && (!known || was.by != f.by), f.weight > 0 && known && was.weight >= d.weight:
 		return false
-	case f.weight > 0 && !known && b.full(k, f.what, stranger):
-		b.dropped++
-		return false
 	case f.weight == 0:
 		d.at = now.UnixMilli()
+		b.again = b.again || b.accounts[k].partial
+	}
+	least, full := b.least(k, f.what, stranger, m)
+	if crowd := b.count >= mostOutcomes; f.weight > 0 && !known && (full || crowd) {
+		if b.miss(k, crowd && !full); !full || staying(&d, m) <= staying(&least, m) {
+			return false
+		}
+		least.weight, least.at = 0, now.UnixMilli()
+		b.put(least)
+		b.pending = append(b.pending, least)
+		known = true // the account is added up anew
 	}
 	b.put(d)
 	b.pending = append(b.pending, d)
@@ -178,12 +201,58 @@ func (b *outcomeBook) note(m *score.Model, r Record, f finding, o stix.Observabl
 	return true
 }
 
-func (b *outcomeBook) full(k outcomeKey, what score.Outcome, stranger bool) bool {
+// least returns the outcome of a kind of which least is left, where there is no
+// room for another in its account.
+func (b *outcomeBook) least(k outcomeKey, what score.Outcome, stranger bool, m *score.Model) (least drawn, full bool) {
 	most := [2]int{score.Confirmed: mostConfirmed, score.FalsePositive: mostFalse}[what]
 	if stranger {
 		most = mostOfStrangers
 	}
-	return b.count >= mostOutcomes || b.accounts[k] != nil && b.accounts[k].kinds[what] >= most
+	a := b.accounts[k]
+	if a == nil || a.kinds[what] < most {
+		return least, false
+	}
+	for _, d := range a.outcomes {
+		if d.what == what && (!full || staying(&d, m) < staying(&least, m)) {
+			least, full = d, true
+		}
+	}
+	return least, full
+}
+
+// staying orders outcomes by what is left of them, whenever that is looked at.
+func staying(d *drawn, m *score.Model) float64 {
+	return math.Log2(float64(d.weight)) + float64(d.at)/float64(m.OutcomeHalfLife.Milliseconds())
+}
+
+// miss notes that something of an account is not kept that was drawn just now.
+func (b *outcomeBook) miss(k outcomeKey, dropped bool) {
+	if a := b.accounts[k]; a != nil {
+		a.partial = true
+	}
+	if b.missed == nil || b.cursor < *b.missed {
+		at := b.cursor
+		b.missed = &at
+	}
+	if dropped {
+		b.dropped++
+		b.crowded = true
+	}
+}
+
+// reread goes back to what was passed over, where some of it may count now. What
+// is drawn again is the same.
+func (b *outcomeBook) reread() bool {
+	roomy := b.crowded && b.count < mostOutcomes/8*7
+	if b.missed == nil || !b.again && !roomy {
+		return false
+	}
+	b.cursor = min(b.cursor, *b.missed)
+	b.missed, b.again, b.crowded = nil, false, false
+	for _, a := range b.accounts {
+		a.partial = false
+	}
+	return true
 }
 
 // count adds an account up.
@@ -251,9 +320,26 @@ func (b *outcomeBook) save(ctx context.Context) error {
 	return nil
 }
 
-// saveCursor is for when all up to it is saved.
+// saveCursor is for when all up to it is saved. What was missed is noted before a
+// cursor that is past it, and forgotten after one that is back there.
 func (b *outcomeBook) saveCursor(ctx context.Context) error {
-	return b.table.Set(ctx, []byte(bookCursor), binary.BigEndian.AppendUint64(nil, b.cursor))
+	set := func(key string, at uint64) error {
+		return b.table.Set(ctx, []byte(key), binary.BigEndian.AppendUint64(nil, at))
+	}
+	if b.missed != nil && (b.kept == nil || *b.kept != *b.missed) {
+		if err := set(bookMissed, *b.missed); err != nil {
+			return err
+		}
+		b.kept = b.missed
+	}
+	if err := set(bookCursor, b.cursor); err != nil {
+		return err
+	}
+	if b.missed != nil || b.kept == nil {
+		return nil
+	}
+	b.kept = nil
+	return b.table.Delete(ctx, []byte(bookMissed))
 }
 
 // prune forgets what has faded, on the disk too.

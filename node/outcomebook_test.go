@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +117,80 @@ func TestBook(t *testing.T) {
 		}
 	})) > 0 {
 		t.Errorf("%d rows, %d outcomes are left", len(b.rows), b.count)
+	}
+}
+
+// TestBookKeepsWhatStays: of more outcomes than there is room for those are kept
+// of which most is left, in whatever order they are drawn; a flood of what weighs
+// little takes the place of nothing that weighs more.
+func TestBookKeepsWhatStays(t *testing.T) {
+	m, now := score.Default(), time.UnixMilli(1_800_000_000_000)
+	org := protocol.Org{1}
+	k := outcomeKey{org, stix.DomainName, WholeRecord}
+	var want score.Outcomes
+	for round := range 4 {
+		b, store := bookIn(t, now)
+		order := rand.New(rand.NewPCG(7, uint64(round))).Perm(3 * mostFalse)
+		for _, i := range order {
+			f := finding{org, score.FalsePositive, 1, protocol.Org{2}, now.Add(-time.Duration(i) * time.Hour).UnixMilli()}
+			b.note(&m, WholeRecord, f, stix.Observable{Type: stix.DomainName, Value: fmt.Sprintf("host%d.example", i)}, false, now)
+			b.note(&m, WholeRecord, finding{org, score.FalsePositive, 0.001, protocol.Org{3}, now.UnixMilli()},
+				stix.Observable{Type: stix.DomainName, Value: fmt.Sprintf("light%d.example", i)}, false, now)
+		}
+		got := b.of(org, stix.DomainName, WholeRecord)
+		if round == 0 {
+			want = got
+		}
+		if n := b.accounts[k].kinds[score.FalsePositive]; n != mostFalse || math.Abs(got.False-want.False) > 1e-9 || got.False < 0.9*mostFalse {
+			t.Errorf("round %d: %d outcomes, %+v, want %+v", round, n, got, want)
+		}
+		if err := b.save(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if again := reopened(t, store, now).of(org, stix.DomainName, WholeRecord); math.Abs(again.False-want.False) > 1e-9 || b.dropped > 0 {
+			t.Errorf("read again: %+v, want %+v", again, want)
+		}
+	}
+}
+
+// TestBookGoesBack: when an outcome is withdrawn where others were passed over,
+// the book goes back to the first of them, once; also after a restart.
+func TestBookGoesBack(t *testing.T) {
+	m, now := score.Default(), time.UnixMilli(1_800_000_000_000)
+	b, store := bookIn(t, now)
+	org, by := protocol.Org{1}, protocol.Org{2}
+	note := func(weight float64, i int) {
+		b.note(&m, WholeRecord, finding{org, score.FalsePositive, weight, by, now.UnixMilli()}, stix.Observable{Type: stix.DomainName, Value: fmt.Sprintf("host%d.example", i)}, false, now)
+	}
+	for i := range mostFalse + 10 {
+		b.cursor = uint64(100 + i)
+		note(1, i)
+	}
+	b.cursor = 1000
+	if b.reread() {
+		t.Fatal("it went back for nothing")
+	}
+	for _, save := range []func() error{func() error { return b.save(t.Context()) }, func() error { return b.saveCursor(t.Context()) }} {
+		if err := save(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b = reopened(t, store, now); b.missed == nil || *b.missed != 100+mostFalse {
+		t.Fatalf("after a restart: %+v", b.missed)
+	}
+	b.cursor = 1000 // an empty store has no such arrival
+	if b.again, b.crowded = false, false; b.reread() {
+		t.Fatal("it went back for nothing")
+	}
+	note(0, 3)
+	if !b.reread() || b.cursor != 100+mostFalse || b.reread() {
+		t.Fatalf("it did not go back once, to where it was passed over: %d", b.cursor)
+	}
+	for i := mostFalse; i < mostFalse+10; i++ { // what is read again
+		note(1, i)
+	}
+	if got := b.of(org, stix.DomainName, WholeRecord); got.False != mostFalse {
+		t.Errorf("%+v: what was passed over did not take its place", got)
 	}
 }
 

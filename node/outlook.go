@@ -284,6 +284,7 @@ func (n *Node) learn(change func(*knowledge)) {
 	n.mu.Unlock()
 	signal(n.enforce)
 	signal(n.outbox.news)
+	signal(n.recorder.wake)
 }
 
 // look returns the outlook in force: of nothing, until the node has started.

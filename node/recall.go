@@ -151,6 +151,10 @@ func (n *Node) erase(ctx context.Context, all []storage.Erasure) error {
 		n.unerased.Add(1)
 		return fmt.Errorf("erase: %w", err)
 	}
+	if err := n.noteOrphans(brief, all); err != nil {
+		n.unerased.Add(1)
+		return fmt.Errorf("erase: %w", err)
+	}
 	erased, err := n.store.EraseAll(brief, all)
 	n.counters.erased.Add(uint64(erased))
 	n.noteErased(all, erased, err)
@@ -193,7 +197,8 @@ func (n *Node) erasuresBy(b *protocol.Bulletin) (all []storage.Erasure) {
 }
 
 // runErase carries out what a crash, or a reader, kept from being carried out.
-// Until that is done no erasure is signed for.
+// Until that is done no erasure is signed for. What we said of what is gone
+// follows it.
 func (n *Node) runErase() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -203,20 +208,23 @@ func (n *Node) runErase() {
 			return
 		case <-timer.C:
 			timer.Reset(eraseAgain)
-			failures := n.unerased.Load()
-			if failures == 0 {
-				continue
+			if err := n.eraseLeft(); err != nil && n.ctx.Err() == nil {
+				n.log.Error("erase", "err", err)
 			}
-			if err := n.eraseAll(); err != nil {
-				if n.ctx.Err() == nil {
-					n.log.Error("erase", "err", err)
-				}
-				continue
-			}
-			n.unerased.CompareAndSwap(failures, 0) // unless another failed meanwhile
-			signal(n.outbox.news)
 		}
 	}
+}
+
+// eraseLeft does what is left to do.
+func (n *Node) eraseLeft() error {
+	if failures := n.unerased.Load(); failures > 0 {
+		if err := n.eraseAll(); err != nil {
+			return err
+		}
+		n.unerased.CompareAndSwap(failures, 0) // unless another failed meanwhile
+		signal(n.outbox.news)
+	}
+	return n.eraseOrphans()
 }
 
 // carriedOut reports whether all that is asked for by erasures held now is

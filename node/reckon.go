@@ -31,6 +31,7 @@ const (
 	reckonSaved  = 10 * time.Second       // between two cursors on the disk
 	reckonPruned = 24 * time.Hour
 	reckonAgain  = 10 * time.Second // after an error
+	reckonReread = 10 * time.Minute // at least, between two looks back at what was passed over
 
 	maxDerived = 1 << 16 // ids remembered that no object has itself
 )
@@ -70,7 +71,7 @@ func (r *reckoning) mean(said []Sighted) {
 
 func (n *Node) runReckon() {
 	r := n.reckon
-	var shown time.Time
+	var shown, reread time.Time
 	saved, pruned, cursor := time.Now(), time.Time{}, r.book.cursor
 	news := false
 	for n.ctx.Err() == nil {
@@ -80,9 +81,13 @@ func (n *Node) runReckon() {
 			n.reckonFailed(r.book.prune(n.ctx, &m, began))
 			pruned, news = began, true
 		}
+		if began.Sub(reread) >= reckonReread && r.book.reread() {
+			reread = began
+		}
 		done, moved := n.reckonSome(r, &m)
 		if news = news || moved; news && began.Sub(shown) >= reckonShown {
 			n.outcomes.Store(r.book.sums())
+			signal(n.recorder.wake)
 			shown, news = began, false
 		}
 		err := r.book.save(n.ctx)
@@ -100,6 +105,9 @@ func (n *Node) runReckon() {
 		default:
 			r.passed.Store(r.book.cursor)
 			next := pruned.Add(reckonPruned)
+			if r.book.missed != nil && r.book.again {
+				next = reread.Add(reckonReread)
+			}
 			if cursor != r.book.cursor {
 				next = saved.Add(reckonSaved)
 			}

@@ -30,7 +30,7 @@ func TestRenewalOf400Days(t *testing.T) {
 		var at []time.Duration
 		ctx, cancel := context.WithCancel(t.Context())
 		n := &Node{
-			gate: NewGate(), key: key, org: org, cert: first, log: slog.New(slog.DiscardHandler), known: newKnowledge(), outbox: newOutbox(), enforce: make(chan struct{}, 1), ctx: ctx, audit: newAudit(Config{Key: key}),
+			gate: NewGate(), key: key, org: org, cert: first, log: slog.New(slog.DiscardHandler), known: newKnowledge(), outbox: newOutbox(), enforce: make(chan struct{}, 1), ctx: ctx, audit: newAudit(Config{Key: key}), recorder: newBasisRecorder(),
 			keep: func(c protocol.Certificate) error {
 				at = append(at, time.Since(began))
 				if len(at) == 1 {

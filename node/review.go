@@ -109,6 +109,13 @@ func (n *Node) WaitingContent(id protocol.ID, as Reviewer) (Waiting, []stix.Obje
 }
 
 func (n *Node) heldObjects(id protocol.ID, r *heldRecord) (objects []stix.Object, err error) {
+	if r.Remark != nil {
+		all, err := n.remarkHeld(n.ctx, r)
+		if err != nil {
+			return nil, nil // it can only be rejected
+		}
+		return all.drafts[0].parts[0].parsed, nil
+	}
 	if r.Kind == kindSubmission {
 		s, err := n.heldSubmission(id, r)
 		if err != nil {
@@ -126,12 +133,7 @@ func (n *Node) heldObjects(id protocol.ID, r *heldRecord) (objects []stix.Object
 	if err != nil {
 		return nil, err
 	}
-	for _, raw := range b.Objects() {
-		if o, err := stix.Parse(raw); err == nil {
-			objects = append(objects, o)
-		}
-	}
-	return objects, nil
+	return parsed(b), nil
 }
 
 // Accept lets in what is held, or says what was submitted; then it returns what
@@ -145,7 +147,7 @@ func (n *Node) Accept(ctx context.Context, id protocol.ID, as Reviewer) (kind st
 	if r.Kind == kindSubmission && r.By == as.Name && n.rules.Load().Policy.Review.FourEyes {
 		return "", nil, nil, fmt.Errorf("%w: %s submitted it, and the policy wants four eyes: somebody else accepts it", ErrRefused, as.Name)
 	}
-	if r, err = n.desk.decide(ctx, id, stateAccepted, as.Name, ""); err != nil {
+	if r, err = n.desk.decide(ctx, id, decision{state: stateAccepted, by: as.Name}); err != nil {
 		return "", nil, nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // what was decided is done
@@ -166,7 +168,7 @@ func (n *Node) Reject(ctx context.Context, id protocol.ID, as Reviewer, reason s
 	if _, err := n.visible(id, as); err != nil {
 		return "", err
 	}
-	r, err := n.desk.decide(ctx, id, stateRejected, as.Name, reason)
+	r, err := n.desk.decide(ctx, id, decision{state: stateRejected, by: as.Name, word: reason})
 	if err != nil {
 		return "", err
 	}
@@ -215,6 +217,8 @@ func (n *Node) dies(id protocol.ID, step string) error {
 // refusal is the reason of the receipt of what was rejected.
 func (r *heldRecord) refusal() string {
 	switch {
+	case r.Ruled != "":
+		return r.Ruled
 	case r.Decided == "":
 		return ruledExpired + r.Rule
 	case r.Word == "":
@@ -226,7 +230,8 @@ func (r *heldRecord) refusal() string {
 // maxWord is how many bytes a reviewer says of what they reject.
 const maxWord = 200
 
-// letIn admits a bulletin that a person accepted, and lets its author know.
+// letIn admits a bulletin that a person accepted, or that is held by no rule any
+// more, and lets its author know.
 func (n *Node) letIn(ctx context.Context, id protocol.ID, r *heldRecord) error {
 	b, err := n.heldBulletin(id, r)
 	if err != nil {
@@ -235,10 +240,10 @@ func (n *Node) letIn(ctx context.Context, id protocol.ID, r *heldRecord) error {
 	if v := n.mayStand(b, r); v.Outcome != trust.Admit {
 		return fmt.Errorf("%w: %s (%s)", ErrRefused, v.Reason, v.Rule)
 	}
-	erased := n.erasedOf(b)
+	erased, reason := n.erasedOf(b), cmp.Or(r.Ruled, ruledAccept+r.Decided)
 	b = b.Without(erased)
 	e := storage.Entry{Bulletin: b, From: r.From, Received: r.At}
-	if e.Body, e.Reason, e.Objects = bodyState(b, ruledAccept+r.Decided, erased); e.Body != storage.Held {
+	if e.Body, e.Reason, e.Objects = bodyState(b, reason, erased); e.Body != storage.Held {
 		return fmt.Errorf("%w: %s", ErrRefused, e.Reason)
 	}
 	if r.Forward != nil {
@@ -247,19 +252,23 @@ func (n *Node) letIn(ctx context.Context, id protocol.ID, r *heldRecord) error {
 	if _, err := n.admit(ctx, []storage.Entry{e}); err != nil {
 		return err
 	}
-	n.acknowledge(b)
-	return nil
+	return n.acknowledge(ctx, b)
 }
 
 // acknowledge brings the author of what was declined at first, above GREEN, a
-// receipt that says that it is held now.
-func (n *Node) acknowledge(b *protocol.Bulletin) {
+// receipt that says that it is held now. It is kept as those of our clients are,
+// so that a restart does not lose it (see loadRelays).
+func (n *Node) acknowledge(ctx context.Context, b *protocol.Bulletin) error {
 	if !trust.Named(b.Header.TLP) {
-		return
+		return nil
 	}
 	receipt := protocol.SignReceipt(n.key, n.certificate(), b.ID(), protocol.ReceiptHeld, protocol.Millis(time.Now()))
+	if err := n.store.Table(tableReceipts).Set(ctx, receiptKey(b.ID(), n.cert.Node), receipt.Encode()); err != nil {
+		return fmt.Errorf("review: keep the receipt: %w", err)
+	}
 	n.outbox.relay(relay{b.Header.Org(), receipt})
 	signal(n.outbox.news)
+	return nil
 }
 
 // runReview keeps what is held in order.
@@ -307,7 +316,7 @@ func (n *Node) expireHeld() (err error) {
 		if now.Before(r.At.Add(expire)) {
 			continue
 		}
-		r, failed := n.desk.decide(n.ctx, id, stateRejected, "", "")
+		r, failed := n.desk.decide(n.ctx, id, decision{state: stateRejected})
 		if failed == nil {
 			n.noteReview(n.ctx, id, &r)
 			_, _, failed = n.carryOutReview(n.ctx, id, &r)

@@ -273,6 +273,89 @@ do = "decline"
 	})
 }
 
+// TestTrustChangesWhatIsHeld: rules that go by how far an author is believed are
+// asked again about what they hold, and have declined, when people say otherwise;
+// what a person has decided stays.
+func TestTrustChangesWhatIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := governed(t, "hospital -- bank", "bank", `
+[[admit]]
+name = "hardly-known"
+when = 'org.level < 20'
+do = "decline"
+
+[[admit]]
+name = "little-known"
+when = 'org.level < 60'
+do = "hold"
+`)
+		believe := func(level string) {
+			t.Helper()
+			if err := f.Node("bank").SetTrust(t.Context(), f.Org("hospital"), level); err != nil {
+				t.Fatal(err)
+			}
+			f.Settle()
+		}
+		believe("40")
+		held := tell(t, f, "hospital", "held.example", "", api.SubmitRequest{TLP: protocol.Green})
+		amber := tell(t, f, "hospital", "amber.example", "", api.SubmitRequest{TLP: protocol.Amber, To: []string{"bank"}})
+		rejected := tell(t, f, "hospital", "rejected.example", "", api.SubmitRequest{TLP: protocol.Green})
+		f.Settle()
+		waits(t, f, "bank", 3)
+		if _, err := f.Node("bank").Reject(t.Context(), rejected.Bulletin, alice, "no"); err != nil {
+			t.Fatal(err)
+		}
+		believe("50") // still too little
+		waits(t, f, "bank", 2)
+		f.Stop("hospital") // nobody is there to be asked for the bodies
+		believe("80")
+		waits(t, f, "bank", 0)
+		for _, r := range []node.Receipt{held, amber} {
+			if s := bodyAt(f, "bank", r); s != storage.Held || strings.HasPrefix(reasonAt(t, f, "bank", r), "accepted:") {
+				t.Errorf("body %v, %s", s, reasonAt(t, f, "bank", r))
+			}
+		}
+		if s := bodyAt(f, "bank", rejected); s != storage.Declined {
+			t.Errorf("a person rejected it: body %v", s)
+		}
+		f.Restart("hospital")
+		f.Settle()
+		if s := receiptOf(t, f, amber); s != protocol.ReceiptHeld.String() {
+			t.Errorf("the receipt says %s", s)
+		}
+		believe("40")
+		again := tell(t, f, "hospital", "again.example", "", api.SubmitRequest{TLP: protocol.Green})
+		f.Settle()
+		believe("10")
+		waits(t, f, "bank", 0)
+		if s := reasonAt(t, f, "bank", again); s != "policy:hardly-known" {
+			t.Errorf("declined: %s", s)
+		}
+	})
+}
+
+// TestAcceptedBeforeARestart: an author that was away when what they said was
+// accepted learns of it, though the node that accepted it was restarted since.
+func TestAcceptedBeforeARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := governed(t, "hospital -- bank", "bank", holdFinance)
+		r := tell(t, f, "hospital", "amber.example", "", api.SubmitRequest{TLP: protocol.Amber, To: []string{"bank"}})
+		f.Settle()
+		f.Stop("hospital")
+		if _, _, _, err := f.Node("bank").Accept(t.Context(), r.Bulletin, alice); err != nil {
+			t.Fatal(err)
+		}
+		f.Kill("bank")
+		f.Restart("bank")
+		f.Settle()
+		f.Restart("hospital")
+		time.Sleep(2 * time.Minute)
+		if s := receiptOf(t, f, r); s != protocol.ReceiptHeld.String() {
+			t.Errorf("the receipt says %s", s)
+		}
+	})
+}
+
 // TestReviewIsBounded: what there is no room for is declined, and comes when
 // there is room.
 func TestReviewIsBounded(t *testing.T) {

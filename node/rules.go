@@ -145,6 +145,7 @@ func (n *Node) SetTrust(ctx context.Context, org protocol.Org, text string) erro
 	if name, named := n.bench().named(org); named {
 		return fmt.Errorf("%w: the policy says how far %s is believed, at trust.org.%s: change it there", ErrRefused, n.Name(org), name)
 	}
+	defer signal(n.desk.wake) // what admit rules decided by its level they decide again
 	if text == "" {
 		if err := n.store.Table(tableTrust).Delete(ctx, org[:]); err != nil {
 			return err

@@ -237,6 +237,10 @@ func (n *Node) heldSubmission(id protocol.ID, r *heldRecord) (s Submission, err 
 // submitHeld says what was held and a person accepted, dated when they did: what
 // was said before a crash is found again, and not said twice.
 func (n *Node) submitHeld(ctx context.Context, id protocol.ID, r *heldRecord) ([]Receipt, []Refusal, error) {
+	if r.Remark != nil {
+		receipts, err := n.sayHeldRemark(ctx, r)
+		return receipts, nil, err
+	}
 	s, err := n.heldSubmission(id, r)
 	if err != nil {
 		return nil, nil, err

@@ -25,6 +25,9 @@ type Sight struct {
 	Note          string                      // said with it
 	Confidence    int                         // 0 to 100, -1: not said
 	Visible       func(*protocol.Header) bool // nil: all; what is not is not there
+
+	By, Role, Person string // who says it, for share rules and reviews; see [Submission]
+	accepted         bool   // by a person: share rules are not asked
 }
 
 // A Sighted is one claim's scope to which something was said: signed, stored
@@ -62,8 +65,10 @@ type subject struct {
 // Sight says of values that we met them, or that they are harmless: in every
 // scope in which a claim on them stands or stood, under the claim's label and PAP
 // level, to those who may see the claim and nobody else ([trust.View.MayRemark]).
-// Saying it again is a new version. Where nothing is claimed nothing is said. When
-// it returns, what was said is durable; an error means that not all was.
+// Saying it again is a new version. Where nothing is claimed nothing is said. The
+// share rules of the policy are asked for each scope: they may refuse it, hold it
+// for a person, or leave some of those out. When it returns, what was said or is
+// held is durable; an error means that not all was.
 func (n *Node) Sight(ctx context.Context, s Sight) (said []Sighted, left []Unsaid, err error) {
 	now := time.Now()
 	if err := s.check(now); err != nil {
@@ -76,7 +81,11 @@ func (n *Node) Sight(ctx context.Context, s Sight) (said []Sighted, left []Unsai
 			return nil, nil, err
 		}
 		for i := range subjects {
-			if no := n.remark(&all, s, &subjects[i], now); no != nil {
+			no, err := n.remark(ctx, &all, s, &subjects[i], now)
+			if err != nil {
+				return nil, nil, err
+			}
+			if no != nil {
 				left = append(left, *no)
 			}
 		}
@@ -86,20 +95,26 @@ func (n *Node) Sight(ctx context.Context, s Sight) (said []Sighted, left []Unsai
 			return cmp.Or(cmp.Compare(a.Value.String(), b.Value.String()), cmp.Compare(a.Claimant, b.Claimant), cmp.Compare(a.TLP, b.TLP), cmp.Compare(a.Audience, b.Audience), cmp.Compare(a.ID, b.ID))
 		})
 	}()
+	said, err = n.sayRemarks(ctx, &all, s.FalsePositive)
+	return said, left, err
+}
+
+// sayRemarks says what was drafted.
+func (n *Node) sayRemarks(ctx context.Context, all *remarks, falsePositive bool) (said []Sighted, err error) {
 	for _, d := range all.drafts {
 		n.reckon.mean(d.about)
 		receipts, err := d.publish(ctx)
 		if err != nil {
-			return said, left, err
+			return said, err
 		}
-		n.noteSight(ctx, &d.issue, s.FalsePositive, receipts)
+		n.noteSight(ctx, &d.issue, falsePositive, receipts)
 		for i, r := range receipts {
 			about := &d.about[i]
 			about.ID, about.Bulletin = r.ID, r.Bulletin
 			said = append(said, *about)
 		}
 	}
-	return said, left, nil
+	return said, nil
 }
 
 func (s *Sight) check(now time.Time) error {
@@ -163,7 +178,7 @@ func (r *remarks) under(n *Node, h protocol.Header) *remarkDraft {
 }
 
 // remark adds what is to be said of one subject, or returns why nothing is.
-func (n *Node) remark(all *remarks, s Sight, t *subject, now time.Time) *Unsaid {
+func (n *Node) remark(ctx context.Context, all *remarks, s Sight, t *subject, now time.Time) (*Unsaid, error) {
 	h, o := t.newest.Header, n.look()
 	where := ""
 	if c := o.Communities[h.Community]; c != nil {
@@ -173,19 +188,23 @@ func (n *Node) remark(all *remarks, s Sight, t *subject, now time.Time) *Unsaid 
 	receipt, err := n.store.Receipt(t.newest.Bulletin)
 	if err != nil {
 		no.Rule, no.Reason = "unreadable", err.Error()
-		return &no
+		return &no, nil
 	}
 	audience, gone, may := o.MayRemark(h, receipt.Via)
 	if !may.Allowed {
 		no.Rule, no.Reason = may.Rule, may.Reason
-		return &no
+		return &no, nil
+	}
+	if audience, may, err = n.shareRemark(ctx, &s, t, where, audience); err != nil || !may.Allowed {
+		no.Rule, no.Reason = may.Rule, may.Reason
+		return &no, err
 	}
 	issue := protocol.Header{Kind: protocol.Objects, Community: h.Community, TLP: h.TLP, PAP: h.PAP, Audience: audience, Drill: h.Drill}
 	d := all.under(n, issue)
 	object, after, err := n.word(s, d.scope, t.derived, now)
 	if err != nil {
 		no.Rule, no.Reason = "malformed", err.Error()
-		return &no
+		return &no, nil
 	}
 	d.issue.Issued = max(d.issue.Issued, after)
 	said := Sighted{Value: t.value, Claimant: no.Claimant, TLP: h.TLP, Community: where, Audience: n.AudienceText(audience), About: t.derived}
@@ -195,7 +214,7 @@ func (n *Node) remark(all *remarks, s Sight, t *subject, now time.Time) *Unsaid 
 	slices.Sort(said.Without)
 	d.add(object)
 	d.about = append(d.about, said)
-	return nil
+	return nil, nil
 }
 
 // word makes the object to sign, and says when it must be dated, at the least, to

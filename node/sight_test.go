@@ -15,6 +15,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/node/nodetest"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
@@ -343,5 +344,67 @@ func TestSightOfManyValues(t *testing.T) {
 				t.Errorf("%s: %s, and the disputed one %s", at, a, b)
 			}
 		}
+	})
+}
+
+// TestShareRulesOfSightings: what we met, or hold to be harmless, goes where the
+// share rules let it go: refused, held for a second pair of eyes, or to fewer.
+func TestShareRulesOfSightings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sightScene{governed(t, "hospital -- bank\nvendor -- bank\nhospital -- vendor", "bank", `
+[[share]]
+name = "never-domains"
+when = '"domain-name" in types && tlp == "green"'
+refuse = "domains stay here"
+
+[[share]]
+name = "second-eyes"
+when = 'tlp == "green"'
+hold = true
+
+[[share]]
+name = "author-alone"
+when = 'tlp == "amber" && "198.51.100.9" in values'
+to = ["hospital"]
+`), t}
+		s.claim("hospital", "203.0.113.7", "evil.example")
+		_, err := s.Client("hospital").Submit(t.Context(), api.SubmitRequest{TLP: protocol.Amber, To: []string{"bank", "vendor"}, Values: []string{"198.51.100.9", "198.51.100.8"}})
+		s.check(err)
+		s.Settle()
+		a, err := s.Client("bank").Sight(t.Context(), api.SightRequest{Values: []string{"203.0.113.7", "evil.example", "198.51.100.9", "198.51.100.8"}})
+		s.check(err)
+		rules := map[string]string{}
+		for _, u := range a.LeftOut {
+			rules[u.Value.Value] = u.Rule
+		}
+		if len(a.LeftOut) != 2 || rules["evil.example"] != "policy:never-domains" || rules["203.0.113.7"] != "held:second-eyes" {
+			t.Errorf("left out: %+v", a.LeftOut)
+		}
+		audiences := map[string]string{}
+		for _, said := range a.Said {
+			audiences[said.Value.Value] = said.Audience
+		}
+		if len(a.Said) != 2 || audiences["198.51.100.9"] != "hospital" || audiences["198.51.100.8"] != "hospital, vendor" {
+			t.Errorf("said: %+v", a.Said)
+		}
+		s.Settle()
+		held := waits(t, s.Federation, "bank", 1)[0]
+		if _, objects, err := s.Node("bank").WaitingContent(held.ID, alice); err != nil || len(objects) != 1 || objects[0].Type != "sighting" {
+			t.Errorf("%+v %v", objects, err)
+		}
+		if _, _, _, err := s.Node("bank").Accept(t.Context(), held.ID, node.Reviewer{Name: held.By}); !errors.Is(err, node.ErrRefused) {
+			t.Errorf("accepted by who said it: %v", err)
+		}
+		_, receipts, refusals, err := s.Node("bank").Accept(t.Context(), held.ID, alice)
+		if err != nil || len(receipts) != 1 || len(refusals) != 0 {
+			t.Fatalf("%+v %+v %v", receipts, refusals, err)
+		}
+		s.Settle()
+		for _, org := range []string{"hospital", "vendor"} {
+			if state := bodyAt(s.Federation, org, receipts[0]); state != storage.Held {
+				t.Errorf("%s: %v", org, state)
+			}
+		}
+		waits(t, s.Federation, "bank", 0)
 	})
 }

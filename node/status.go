@@ -25,7 +25,7 @@ type Identity struct {
 // Identity returns who this node is and where it listens.
 func (n *Node) Identity() Identity {
 	id := Identity{
-		Org: n.title, OrgKey: n.cert.Org, Node: n.host.ID().String(), NodeKey: n.cert.Node,
+		Org: n.title, OrgKey: n.cert.Org, Node: PeerID(n.cert.Node).String(), NodeKey: n.cert.Node,
 		Fingerprint: n.cert.Org.Fingerprint(), Expires: protocol.Time(n.certificate().NotAfter), Renews: n.org != nil, Addrs: []string{},
 	}
 	for _, a := range n.ownAddrs() {

@@ -28,9 +28,9 @@ func (m *member) closeJournal() error {
 // record has a node note what it does, and its door show it.
 func (m *member) record(c *node.Config) {
 	if m.journal != nil {
-		c.Audit, c.AuditSync = m.journal.Append, m.journal.AppendSync
+		c.Audit, c.AuditSync, c.History = m.journal.Append, m.journal.AppendSync, m.journal.List
 	}
 }
 
 // records is how a member's door reaches its journal.
-func (m *member) records() api.Journal { return api.Journal{Dir: m.audit, Open: m.journal} }
+func (m *member) records() api.Journal { return api.Journal{Open: m.journal} }
