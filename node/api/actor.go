@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/tocsin-exchange/tocsin/node"
-	"github.com/tocsin-exchange/tocsin/node/api/feed"
 	"github.com/tocsin-exchange/tocsin/storage/journal"
 	"github.com/tocsin-exchange/tocsin/trust"
 )
@@ -21,6 +20,8 @@ func (c caller) inName(req *http.Request) *http.Request {
 	switch uid, known := req.Context().Value(peerKey{}).(uint32); {
 	case c.nobody || c.role == "":
 		return req
+	case c.loopback:
+		actor = "loopback"
 	case c.token != "":
 	case known:
 		actor = fmt.Sprintf("operator uid %d", uid)
@@ -63,20 +64,23 @@ func tokenMade(t *Token) journal.Record {
 	if t.Person != "" {
 		words["person"] = "named"
 	}
+	if t.Path {
+		words["path"] = "feeds"
+	}
 	return journal.Record{Act: journal.ActToken, Rule: "create", Words: words}
 }
 
-// noteFetch puts on record that a list went out, and how often it had not
-// changed. Of a caller cleared for RED it does not say how much there was.
-func (d *Door) noteFetch(w *answerWriter, req *http.Request, tier string, list *feed.List) {
-	record := journal.Record{Act: journal.ActExport, Rule: "feed " + req.PathValue("name") + " " + tier}
-	if hasTag(req.Header.Values("If-None-Match"), list.ETag) {
+// noteFetch puts on record that a feed went out, and how often it had not changed.
+// Of a caller cleared for RED it does not say how much there was.
+func (d *Door) noteFetch(w *answerWriter, req *http.Request, name, tier string, r *rendering) {
+	record := journal.Record{Act: journal.ActExport, Rule: "feed " + name + " " + tier}
+	if r.unchanged(req) {
 		record.Rule += " unchanged"
 		d.node.NoteOften(req.Context(), record.Rule+" "+node.Actor(req.Context()), 0, record)
 		return
 	}
 	if trust.Counted(w.caller.reader.Clearance) {
-		record.Count, record.Words = int64(list.Lines), map[string]string{"etag": strings.Trim(list.ETag, `"`)}
+		record.Count, record.Words = int64(r.lines), map[string]string{"etag": r.sum}
 	}
 	d.node.Note(req.Context(), record)
 }

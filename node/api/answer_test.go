@@ -126,7 +126,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	golden(t, "openapi", string(text)+"\n")
 	for _, route := range r.door.routes {
-		if !strings.Contains(string(text), fmt.Sprintf("%q", route.path)) {
+		if !strings.Contains(string(text), fmt.Sprintf("%q", route.template())) {
 			t.Errorf("%s is missing", route.path)
 		}
 	}

@@ -31,9 +31,16 @@ const (
 
 // Journal is the audit journal, as a door reaches it.
 type Journal struct {
-	Dir      string
 	Open     *journal.Journal       // nil: nothing is recorded
 	Verified func() *journal.Report // the last look at the whole of it; nil, or returns nil: none yet
+}
+
+// failed is closed when the journal cannot be written any more.
+func (j *Journal) failed() <-chan struct{} {
+	if j.Open == nil {
+		return nil
+	}
+	return j.Open.Failed()
 }
 
 // An AuditRecord is one act of the journal, with the names of whom and what it
@@ -228,7 +235,7 @@ func (d *Door) serveAuditVerify(w *answerWriter, req *http.Request) error {
 		marks = append(marks, m)
 	}
 	d.noteLook(req)
-	report, err := journal.Verify(d.journal.Dir, marks...)
+	report, err := d.journal.Open.Verify(marks...)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package api
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,6 +55,14 @@ func deeds() []deed {
 		{"POST /v1/policy/reload", "", `{}`, ""},
 		{"POST /v1/policy/check", "", `{}`, ""},
 		{"POST /v1/feeds/{name}/release", "", ``, ""},
+		{"POST /v1/sinks", "", `{"name":"soc","kind":"webhook","url":"https://soar.example/hook"}`, journal.ActExport},
+		{"POST /v1/sinks/{name}/letters", "", `{}`, ""},
+		{"DELETE /v1/sinks/{name}", "", ``, ""},
+		{"POST /v1/sources", "", `{"name":"cert","kind":"misp","url":"https://cert.example/feed/","tlp":"green","community":"isac"}`, journal.ActPolicy},
+		{"POST /v1/sources/{name}/pull", "", ``, ""},
+		{"DELETE /v1/sources/{name}", "", ``, ""},
+		{"POST /v1/collections/{id}", "", `{"tlp":"green"}`, ""},
+		{"POST /taxii2/{root}/collections/{id}/objects/{$}", "", `{}`, ""},
 		{"POST /v1/peers/{org}/remove", "", `{"community":"isac"}`, node.ActMember},
 	}
 }
@@ -82,7 +92,7 @@ func TestEveryDeedIsOnRecord(t *testing.T) {
 	r.check(r.node.Introduce(t.Context(), community, cert, "hospital"))
 	made, err := r.CreateToken(t.Context(), TokenRequest{Role: Operator, Clearance: protocol.AmberStrict, PAP: protocol.PAPRed})
 	r.check(err)
-	replace := strings.NewReplacer("{org}", cert.Org.String(), "{id}", made.ID, "{name}", "ip", "NODE", node.PeerID(hospital).String())
+	replace := strings.NewReplacer("{org}", cert.Org.String(), "{id}", made.ID, "{name}", "ip", "{root}", "tlp2", "{$}", "", "NODE", node.PeerID(hospital).String())
 	done := map[string]bool{}
 	for _, deed := range deeds() {
 		i := slices.IndexFunc(r.door.routes, func(route route) bool { return route.pattern() == deed.route })
@@ -222,5 +232,30 @@ func TestNoJournal(t *testing.T) {
 		if w := r.send(door.Local(), request{method: "GET", target: path}); w.Code != 404 {
 			t.Errorf("%s: %d %s", filepath.Base(path), w.Code, w.Body)
 		}
+	}
+}
+
+// TestNotReadyWithoutItsJournal: a node whose acts cannot be put on record any
+// more is not ready, refuses what must be on record first, and says so.
+func TestNotReadyWithoutItsJournal(t *testing.T) {
+	r := newRig(t, "bank")
+	dir := filepath.Join(t.TempDir(), "audit")
+	lost, err := journal.Open(dir, journal.Options{SegmentSize: 1})
+	r.check(err)
+	t.Cleanup(func() { lost.Close() })
+	r.door.journal.Open = lost
+	r.check(r.Client.Ready(t.Context()))
+	r.check(os.RemoveAll(dir))
+	lost.AppendSync(t.Context(), journal.Record{Act: journal.ActStart})
+	if err := lost.AppendSync(t.Context(), journal.Record{Act: journal.ActStop}); !errors.Is(err, journal.ErrFailed) {
+		t.Fatal(err)
+	}
+	var problem *Problem
+	if err := r.Client.Ready(t.Context()); !errors.As(err, &problem) || problem.Status != http.StatusServiceUnavailable || !strings.Contains(err.Error(), "audit journal") {
+		t.Errorf("ready: %v", err)
+	}
+	checks, err := r.Client.Doctor(t.Context())
+	if i := slices.IndexFunc(checks, func(c Check) bool { return c.Check == "audit" }); err != nil || i < 0 || checks[i].OK {
+		t.Errorf("doctor: %v %+v", err, checks)
 	}
 }

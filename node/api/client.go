@@ -81,8 +81,8 @@ func (c *Client) Delivery(ctx context.Context, bulletin protocol.ID) (node.Deliv
 }
 
 // Status returns the state of the node at a glance.
-func (c *Client) Status(ctx context.Context) (node.Status, error) {
-	return call[node.Status](ctx, c, "GET", "/v1/status", nil)
+func (c *Client) Status(ctx context.Context) (StatusAnswer, error) {
+	return call[StatusAnswer](ctx, c, "GET", "/v1/status", nil)
 }
 
 // Identity returns who the node is.

@@ -8,15 +8,13 @@ import (
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/node"
-	"github.com/tocsin-exchange/tocsin/protocol"
-	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // certificateSoon is when a certificate's end is worth a word.
 const certificateSoon = 30 * 24 * time.Hour
 
 // doctor says in words how the node is, one thing at a time.
-func (d *Door) doctor(ctx context.Context) (DoctorAnswer, error) {
+func (d *Door) doctor(context.Context) (DoctorAnswer, error) {
 	s, err := d.statusWithoutRed()
 	if err != nil {
 		return DoctorAnswer{}, err
@@ -30,24 +28,23 @@ func (d *Door) doctor(ctx context.Context) (DoctorAnswer, error) {
 	checks = append(checks, checkLogs(s)...)
 	checks = append(checks, d.checkPolicy())
 	checks = append(checks, d.checkJournal()...)
-	feeds, err := d.checkFeeds(ctx)
-	if err != nil {
-		return DoctorAnswer{}, err
-	}
-	checks = append(checks, feeds...)
+	checks = append(checks, d.checkSinks()...)
+	checks = append(checks, d.checkSources()...)
+	checks = append(checks, d.checkFeeds()...)
 	return DoctorAnswer{append(checks, checkGaps(s), checkDrops(s))}, nil
 }
 
 // checkFeeds tells of every list that stands still because too much of it would
 // change at once.
-func (d *Door) checkFeeds(ctx context.Context) (checks []Check, err error) {
-	alarms, err := d.feedAlarms(ctx, caller{reader: trust.Reader{Clearance: wholeFrom, PAP: protocol.PAPRed}})
-	for _, a := range alarms {
-		checks = append(checks, Check{"feed", false, fmt.Sprintf("%s of tier %s stands still until %s: of %d lines %d would go at once and %d come, mostly by %s",
-			a.Feed, a.Tier, a.Until.Format(time.RFC3339), a.Lines, a.Gone, a.Come, strings.Join(a.Orgs, ", ")),
-			"look at what they said; `tocsin feed release " + a.Feed + " --tier " + a.Tier + "` lets it change now"})
+func (d *Door) checkFeeds() (checks []Check) {
+	for _, a := range d.allAlarms() {
+		detail := fmt.Sprintf("%s of tier %s stands still until %s: of %d lines %d would go at once and %d come", a.Feed, a.Tier, a.Until.Format(time.RFC3339), a.Lines, a.Gone, a.Come)
+		if len(a.Orgs) > 0 {
+			detail += ", mostly by " + strings.Join(a.Orgs, ", ")
+		}
+		checks = append(checks, Check{"feed", false, detail, "look at what they said; `tocsin feed release " + a.Feed + " --tier " + a.Tier + "` lets it change now"})
 	}
-	return checks, err
+	return checks
 }
 
 func (d *Door) checkStore(s node.Status) Check {

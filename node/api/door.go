@@ -5,12 +5,17 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/tocsin-exchange/tocsin/node"
+	"github.com/tocsin-exchange/tocsin/node/api/crowdsec"
 	"github.com/tocsin-exchange/tocsin/node/api/feed"
+	"github.com/tocsin-exchange/tocsin/node/api/sink"
+	"github.com/tocsin-exchange/tocsin/node/api/source"
+	"github.com/tocsin-exchange/tocsin/node/api/taxii"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/trust"
 )
@@ -21,32 +26,45 @@ type Config struct {
 	Hosts []string // names of this node besides loopback and the addresses requests come to
 	Log   *slog.Logger
 
+	// Loopback is the strictest label that programs of this host see in feeds
+	// without a token; none where it is not set.
+	Loopback protocol.TLP
+
 	Policy PolicyFiles
 	Audit  Journal
+	Files  func(path string, secret bool) ([]byte, error) // reads secrets and certificates of sinks and sources
 }
 
 // A Door answers requests about one node. It holds nothing but the node: it
 // needs no closing. Requests that go on for long end with their context.
 type Door struct {
-	node    *node.Node
-	hosts   map[string]bool
-	log     *slog.Logger
-	origin  *http.CrossOriginProtection
-	cursors cursors
-	looked  *lru.Cache[reach, uint64] // how far the store was looked through behind a mark
-	metrics *metrics
-	shelves [node.WholeRecord + 1]*feed.Shelf // by the record that judgements go by
-	policy  PolicyFiles
-	journal Journal
-	routes  []route
-	mux     *http.ServeMux // finds the route; what it serves is in routes
+	node     *node.Node
+	hosts    map[string]bool
+	log      *slog.Logger
+	origin   *http.CrossOriginProtection
+	cursors  cursors
+	looked   *lru.Cache[reach, uint64] // how far the store was looked through behind a mark
+	loopback protocol.TLP              // see Config
+	metrics  *metrics
+	shelves  [node.WholeRecord + 1]*feed.Shelf // by the record that judgements go by
+	kept     *renderings
+	bouncers crowdsec.Keys
+	past     pastBans
+	policy   PolicyFiles
+	journal  Journal
+	sinks    *sink.Sinks
+	sources  *source.Sources
+	files    func(path string, secret bool) ([]byte, error)
+	taxii    *taxii.Server
+	routes   []route
+	mux      *http.ServeMux // finds the route; what it serves is in routes
 }
 
 // New makes the door of a node.
 func New(c Config) *Door {
 	d := &Door{
-		node: c.Node, log: c.Log, policy: c.Policy, journal: c.Audit, hosts: map[string]bool{}, origin: http.NewCrossOriginProtection(),
-		cursors: newCursors(c.Node.Store().ID()), shelves: newShelves(c.Node), mux: http.NewServeMux(),
+		node: c.Node, log: c.Log, loopback: c.Loopback, policy: c.Policy, journal: c.Audit, hosts: map[string]bool{}, origin: http.NewCrossOriginProtection(),
+		cursors: newCursors(c.Node.Store().ID()), shelves: newShelves(c.Node), kept: newRenderings(), mux: http.NewServeMux(),
 	}
 	var err error
 	if d.looked, err = lru.New[reach, uint64](maxReaches); err != nil {
@@ -55,8 +73,11 @@ func New(c Config) *Door {
 	for _, h := range c.Hosts {
 		d.hosts[hostName(h)] = true
 	}
+	d.files = c.Files
+	d.taxii = newTAXII(c.Node)
+	d.sinks, d.sources = newSinks(d), newSources(d)
 	d.metrics = newMetrics(d)
-	d.routes = slices.Concat(d.table(), d.policyRoutes(), d.auditRoutes(), d.whyRoutes(), d.sightRoutes(), d.feedRoutes(), d.reviewRoutes())
+	d.routes = slices.Concat(d.table(), d.policyRoutes(), d.auditRoutes(), d.whyRoutes(), d.sightRoutes(), d.fetchRoutes(), d.decisionRoutes(), d.feedRoutes(), d.taxiiRoutes(), d.reviewRoutes(), d.sinkRoutes(), d.sourceRoutes())
 	for i := range d.routes {
 		r := &d.routes[i]
 		d.mux.HandleFunc(r.pattern(), func(w http.ResponseWriter, req *http.Request) { d.answer(w.(*answerWriter), req, r) })
@@ -70,7 +91,7 @@ func New(c Config) *Door {
 func (d *Door) Local() http.Handler {
 	operator := caller{role: Operator, reader: trust.Reader{Clearance: protocol.AmberStrict, PAP: protocol.PAPRed}, local: true}
 	return d.handler(func(req *http.Request) (caller, error) {
-		if _, shown := req.Header["Authorization"]; !shown {
+		if !shows(req) {
 			return operator, nil
 		}
 		who, err := d.bearer(req)
@@ -90,6 +111,7 @@ type answerWriter struct {
 	who     func(*http.Request) (caller, error)
 	caller  caller
 	route   string
+	refuse  func(http.ResponseWriter, *Problem) // the route's way to tell a failure; nil: as problem details
 	status  int
 }
 
@@ -126,6 +148,9 @@ func (d *Door) handler(who func(*http.Request) (caller, error)) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		if strings.HasPrefix(req.URL.Path, taxiiPath+"/") {
+			w.refuse = refuseTAXII
+		}
 		if err := d.find(w, req); err != nil {
 			d.fail(w, req, err)
 		}
@@ -157,6 +182,10 @@ func (d *Door) fail(w *answerWriter, req *http.Request, err error) {
 	}
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // the caller must not take what it has for the whole
+	}
+	if w.refuse != nil {
+		w.refuse(w, p)
+		return
 	}
 	p.write(w)
 }

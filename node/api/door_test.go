@@ -68,7 +68,7 @@ func rigIn(t testing.TB, dir, org string, orgKey, key ed25519.PrivateKey) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
-	door := New(Config{Node: n, Hosts: []string{"tocsin.bank.example"}, Log: slog.New(slog.NewTextHandler(log, nil)), Audit: Journal{Dir: audit, Open: records}})
+	door := New(Config{Node: n, Hosts: []string{"tocsin.bank.example"}, Log: slog.New(slog.NewTextHandler(log, nil)), Audit: Journal{Open: records}})
 	return &rig{t, door, n, store, log, InProcess(door.Local())}
 }
 
@@ -151,7 +151,7 @@ func problem(t *testing.T, w *httptest.ResponseRecorder) Problem {
 // example is a request that comes through the guards of a route, whatever the
 // route then makes of it.
 func (r *route) example() request {
-	q := request{method: r.method, target: strings.NewReplacer("{org}", "nobody", "{id}", "indicator--0").Replace(r.path), header: map[string]string{}}
+	q := request{method: r.method, target: strings.NewReplacer("{org}", "nobody", "{id}", "indicator--0", "{object}", "indicator--0", "{root}", "tlp2").Replace(r.template()), header: map[string]string{}}
 	if len(r.takes) > 0 {
 		q.body = "{}"
 		q.header["Content-Type"] = r.takes[0]
@@ -200,10 +200,13 @@ func TestGuardsOnEveryRoute(t *testing.T) {
 			if w.Header().Get("X-Content-Type-Options") != "nosniff" {
 				t.Errorf("%s: no nosniff", name)
 			}
-			if w.Code >= 400 {
+			if w.Code >= 400 && route.refuse == nil {
 				problem(t, w)
 			}
 			return w.Code
+		}
+		if route.secret {
+			continue // see TestSecretPaths
 		}
 		passed := status(q)
 		if passed == 401 || passed == 415 || passed == 421 || passed == 405 || passed >= 500 || passed == 403 && !route.local {
@@ -231,7 +234,7 @@ func TestGuardsOnEveryRoute(t *testing.T) {
 		}
 		if route.right != anyone {
 			for _, bad := range []string{"", "Bearer", "Bearer tocsin_AAAA", "Basic " + tokens[Operator], operator + "A", "Bearer " + strings.Repeat("A", 5000)} {
-				if got := status(q.with("Authorization", bad)); got != 401 {
+				if got := status(q.with("Authorization", bad)); got != 401 && route.refuse == nil || got != 401 && got != 403 {
 					t.Errorf("%s: authorization %.20q gets %d", name, bad, got)
 				}
 			}
@@ -244,7 +247,7 @@ func TestGuardsOnEveryRoute(t *testing.T) {
 		}
 		unknown := q
 		unknown.target += "?nonsense=1"
-		if got := status(unknown); got != 400 && !(route.local && got == 403) {
+		if got := status(unknown); got != 400 && !(route.local && got == 403) && !route.lenient {
 			t.Errorf("%s: an unknown parameter gets %d", name, got)
 		}
 		if len(route.takes) > 0 && !route.local {
@@ -260,7 +263,8 @@ func TestGuardsOnEveryRoute(t *testing.T) {
 			t.Errorf("PATCH %s gets %d", route.path, got)
 		}
 		for _, header := range []string{"X-HTTP-Method-Override", "X-Forwarded-Host", "X-Original-URL", "Synchronized-Upsert", "X-Forwarded-For", "Accept", "Cookie"} {
-			if got := status(q.with(header, "DELETE")); got != passed {
+			negotiates := header == "Accept" && strings.HasPrefix(route.path, taxiiPath)
+			if got := status(q.with(header, "DELETE")); got != passed && !(negotiates && got == 406) {
 				t.Errorf("%s: header %s changes the answer to %d", name, header, got)
 			}
 		}
@@ -274,7 +278,7 @@ func TestBodyLimits(t *testing.T) {
 	r := member(t)
 	for i := range r.door.routes {
 		route := &r.door.routes[i]
-		if route.limit == 0 {
+		if route.limit == 0 || strings.HasPrefix(route.path, taxiiPath) { // its table has this
 			continue
 		}
 		q := route.example()

@@ -8,20 +8,27 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api/feed"
+	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 // piece is how much of a list is written at a time: a slow reader has a minute
 // for each.
 const piece = 64 << 10
+
+// day is for how long scores in lists are what they are without news.
+const day = 24 * time.Hour
 
 // leftOutHeader says how many values are in the tier and not in the list, since
 // it would have more lines than the policy allows.
@@ -46,12 +53,16 @@ func (d *Door) shelf(c caller) *feed.Shelf { return d.shelves[node.RecordFor(c.r
 // judges them, and the lists held to what its policy says.
 func newShelf(n *node.Node, r node.Record) *feed.Shelf {
 	self := n.Identity().OrgKey
-	return feed.NewShelf(n.Store(), func(now time.Time) feed.Judging {
-		judges := n.Judges(now, r)
+	return feed.NewShelf(n.Store(), fmt.Sprint(int(r)), func(now time.Time) feed.Judging {
+		judges, tonight := n.Judges(now, r), n.Judges(now.Truncate(day).Add(day), r)
 		rules, _ := n.Rules()
 		limits := rules.Policy.Feeds
 		return feed.Judging{
 			Mark: judges.Mark, Self: self, ID: node.IDOf, Tiers: judges.Tiers,
+			Score: func(o stix.Observable, claims, about []storage.Claim) int {
+				t := tonight.Tiers(o, claims, about)
+				return t.Score
+			},
 			Never:  func(o stix.Observable) bool { _, never := judges.Never(o); return never },
 			Guards: feed.Guards{Lines: limits.Lines, Percent: limits.Change.Percent, Minimum: limits.Change.Minimum, HoldDown: limits.Change.HoldDown},
 		}
@@ -60,14 +71,6 @@ func newShelf(n *node.Node, r node.Record) *feed.Shelf {
 
 func tierParams() []param {
 	return []param{{name: "tier", about: "observe, alert or block; the policy says which where none is asked for"}}
-}
-
-// feeds is the route of the lists.
-func (d *Door) feeds() route {
-	return route{
-		method: "GET", path: "/feeds/{name}", summary: "A plain list of what stands: " + strings.Join(feed.Names(), ", "), right: read,
-		query: tierParams(), gives: "text/plain", serve: d.serveFeed,
-	}
 }
 
 // feedRoutes are the routes about the lists.
@@ -92,47 +95,6 @@ func (d *Door) tier(req *http.Request) (score.Tier, error) {
 		return tier, kindUsage.errorf("%v", err)
 	}
 	return tier, nil
-}
-
-// serveFeed answers with a list, or says that the asker has it already. Nothing
-// between may keep it: the next answer may lack a value.
-func (d *Door) serveFeed(w *answerWriter, req *http.Request) error {
-	tier, err := d.tier(req)
-	if err != nil {
-		return err
-	}
-	list, err := d.shelf(w.caller).List(req.Context(), req.PathValue("name"), tier, d.query(w.caller))
-	if err != nil {
-		return feedError(err)
-	}
-	h := w.Header()
-	if list.LeftOut > 0 {
-		h.Set(leftOutHeader, strconv.Itoa(list.LeftOut))
-	}
-	if !list.Held.IsZero() {
-		h.Set(heldHeader, list.Held.UTC().Format(time.RFC3339))
-	}
-	h.Set("ETag", list.ETag)
-	h.Set("Cache-Control", "private, no-cache")
-	d.noteFetch(w, req, tier.String(), &list)
-	if hasTag(req.Header.Values("If-None-Match"), list.ETag) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(list.Size))
-	w.WriteHeader(http.StatusOK)
-	if req.Method == http.MethodHead {
-		return nil
-	}
-	for _, part := range list.Parts {
-		for p := range slices.Chunk(part, piece) {
-			if _, err := w.Write(p); err != nil {
-				return nil // a caller that went away cannot be told
-			}
-		}
-	}
-	return nil
 }
 
 // hasTag reports whether an If-None-Match names a tag, weakly as it should be
@@ -171,10 +133,11 @@ type FeedState struct {
 	Problem string     `json:"problem,omitempty"` // why there is no list
 }
 
-// A FeedAlarm is a list that stands still because too much of it would have
-// changed at once.
+// A FeedAlarm is the values of a type that stand still in every list because too
+// much of them would have changed at once.
 type FeedAlarm struct {
-	Feed  string    `json:"feed"`
+	Feed  string    `json:"feed"` // the list of the type alone; the type where there is none
+	Type  stix.Type `json:"type"`
 	Tier  string    `json:"tier"`
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
@@ -182,6 +145,12 @@ type FeedAlarm struct {
 	Gone  int       `json:"gone"` // and to go
 	Lines int       `json:"lines"`
 	Orgs  []string  `json:"orgs,omitempty"` // who said most of what waits
+}
+
+// StatusAnswer is the state of the node, and the lists that stand still.
+type StatusAnswer struct {
+	node.Status
+	FeedAlarms []FeedAlarm `json:"feed_alarms"`
 }
 
 // FeedsAnswer is the lists of one tier, and the alarms about those of all.
@@ -210,32 +179,63 @@ func (d *Door) serveFeeds(w *answerWriter, req *http.Request) error {
 		}
 		a.Feeds = append(a.Feeds, state)
 	}
-	if a.Alarms, err = d.feedAlarms(req.Context(), w.caller); err != nil {
-		return err
-	}
+	a.Alarms = d.feedAlarms(w.caller)
 	return sendJSON(w, a)
 }
 
 // feedAlarms are the lists that stand still, as far as a caller may know.
-func (d *Door) feedAlarms(ctx context.Context, c caller) ([]FeedAlarm, error) {
+func (d *Door) feedAlarms(c caller) []FeedAlarm {
 	list := []FeedAlarm{}
 	names := d.names()
 	var alarms []feed.Alarm
 	for _, shelf := range d.shelves[:node.RecordFor(c.reader)+1] {
-		some, err := shelf.Alarms(ctx, d.query(c))
-		if err != nil {
-			return list, err
-		}
-		alarms = append(alarms, some...)
+		alarms = append(alarms, shelf.Alarms(d.query(c))...)
 	}
 	for _, a := range alarms {
-		one := FeedAlarm{Feed: a.Feed, Tier: a.Tier.String(), Since: a.Since.UTC(), Until: a.Until.UTC(), Come: a.Come, Gone: a.Gone, Lines: a.Lines}
+		one := FeedAlarm{Feed: a.Name, Type: a.Type, Tier: a.Tier.String(), Since: a.Since.UTC(), Until: a.Until.UTC(), Come: a.Come, Gone: a.Gone, Lines: a.Lines}
 		for _, org := range a.Orgs {
 			one.Orgs = append(one.Orgs, names.org(org).name)
 		}
 		list = append(list, one)
 	}
-	return list, nil
+	return list
+}
+
+// allAlarms are those that callers are told of who see figures about everything:
+// no list has anything of RED.
+func (d *Door) allAlarms() []FeedAlarm {
+	return d.feedAlarms(caller{reader: trust.Reader{Clearance: wholeFrom, PAP: protocol.PAPRed}})
+}
+
+// SaveFeeds writes down what the lists are, before an ordered stop. Errors are of
+// ctx and the store.
+func (d *Door) SaveFeeds(ctx context.Context) (err error) {
+	for _, shelf := range d.shelves {
+		err = errors.Join(err, shelf.Save(ctx))
+	}
+	return err
+}
+
+// feedFigures are those of the lists: of what stands still by the list of each
+// type, where it does for several groups of askers the one of whom most waits.
+func (d *Door) feedFigures(send sender) {
+	type list struct{ feed, tier string }
+	waiting, counts := map[list]int{}, feed.Counts{}
+	alarms := d.allAlarms()
+	for _, a := range alarms {
+		k := list{a.Feed, a.Tier}
+		waiting[k] = max(waiting[k], a.Come+a.Gone)
+	}
+	for _, shelf := range d.shelves {
+		c := shelf.Counts()
+		counts.Holds, counts.Unwritten = counts.Holds+c.Holds, counts.Unwritten+c.Unwritten
+	}
+	send(prometheus.GaugeValue, float64(len(waiting)), "feeds_held", "Lists of one type that stand still because too much of them would have changed at once.")
+	for k, n := range waiting {
+		send(prometheus.GaugeValue, float64(n), "feed_lines_waiting", "Lines that wait to come into a list that stands still, or to go.", "feed", k.feed, "tier", k.tier)
+	}
+	send(prometheus.CounterValue, float64(counts.Holds), "feed_holds_total", "How often a list of one type was stopped, for any group of askers.")
+	send(prometheus.CounterValue, float64(counts.Unwritten), "feed_baselines_unwritten_total", "How often it could not be written down what lists are.")
 }
 
 // release lets a list change on every shelf of which a caller sees no less.

@@ -11,6 +11,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api/feed"
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/trust"
 	"github.com/tocsin-exchange/tocsin/trust/policy"
@@ -43,7 +44,7 @@ func TestFeeds(t *testing.T) {
 		t.Fatalf("%d %q, want %q", w.Code, w.Body, want)
 	}
 	for name, want := range map[string]string{
-		"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "private, no-cache", "Content-Length": "52", "Last-Modified": "", "X-Content-Type-Options": "nosniff",
+		"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "private, no-cache", "Content-Length": "52", "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff",
 	} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -119,7 +120,7 @@ func TestFeedRefusals(t *testing.T) {
 	r := member(t)
 	token := r.token(Reader, protocol.Green)
 	for target, want := range map[string]int{
-		"/feeds/ip": 200, "/feeds/nonsense": 404, "/feeds/": 404, "/feeds": 404, "/feeds/ip/": 404, "/feeds/IP": 404, "/feeds/..%2fv1%2ftokens": 404,
+		"/feeds/ip": 200, "/feeds/nonsense": 404, "/feeds/": 200, "/feeds": 404, "/feeds/ip/": 404, "/feeds/IP": 404, "/feeds/..%2fv1%2ftokens": 404,
 		"/feeds/ip?token=" + token: 400, "/feeds/ip?comments=1": 400, "/feeds/ip?tier=block": 200, "/feeds/ip?tier=ALERT": 200, "/feeds/ip?tier=": 200,
 		"/feeds/ip?tier=all": 400, "/feeds/ip?tier=block&tier=observe": 400, "/v1/feeds": 200, "/v1/feeds?tier=alert": 200, "/v1/feeds?tier=all": 400, "/v1/feeds/ip": 404,
 	} {
@@ -280,9 +281,21 @@ func TestFeedAlarm(t *testing.T) {
 			t.Errorf("%+v %v, want %d alarms", a.Alarms, err, want)
 		}
 		for _, alarm := range a.Alarms {
-			if alarm.Feed != "ip" || alarm.Tier != "block" || alarm.Come != 2 || alarm.Gone != 0 || alarm.Lines != 2 || len(alarm.Orgs) != 1 || alarm.Until.Sub(alarm.Since) != time.Hour {
+			if alarm.Feed != "ipv4" || alarm.Type != stix.IPv4Addr || alarm.Tier != "block" || alarm.Come != 2 || alarm.Gone != 0 || alarm.Lines != 2 || len(alarm.Orgs) != 1 || alarm.Until.Sub(alarm.Since) != time.Hour {
 				t.Errorf("%+v", alarm)
 			}
+		}
+	}
+	status, err := r.Status(t.Context())
+	if err != nil || len(status.FeedAlarms) != 1 || status.FeedAlarms[0].Feed != "ipv4" {
+		t.Errorf("status: %+v %v", status.FeedAlarms, err)
+	}
+	for name, want := range map[string]bool{"m-strict operator": true, "m-green operator": false} {
+		w := r.send(r.door.Remote(), request{method: "GET", target: "/metrics", header: map[string]string{"Authorization": "Bearer " + o.tokens[name]}})
+		is := strings.Contains(w.Body.String(), "tocsin_feeds_held 1\n") && strings.Contains(w.Body.String(), `tocsin_feed_lines_waiting{feed="ipv4",tier="block"} 2`) &&
+			strings.Contains(w.Body.String(), "tocsin_feed_holds_total 1\n")
+		if is != want || !want && strings.Contains(w.Body.String(), "tocsin_feed") {
+			t.Errorf("figures for %s: %d %v", name, w.Code, is)
 		}
 	}
 	for _, row := range []struct {

@@ -24,6 +24,8 @@ type caller struct {
 	token  string // its id; "" at the local socket without one
 	local  bool   // came by the local socket
 	nobody bool   // showed no token that is in force
+
+	loopback bool // showed none, and is let in for the feeds
 }
 
 // wholeFrom is the clearance from which on figures about the whole store are
@@ -45,14 +47,21 @@ func (d *Door) find(w *answerWriter, req *http.Request) error {
 	if err := d.checkHost(req); err != nil {
 		return err
 	}
-	if clean := path.Clean(req.URL.EscapedPath()); clean != req.URL.EscapedPath() {
+	if clean := path.Clean(req.URL.EscapedPath()); clean != req.URL.EscapedPath() && clean+"/" != req.URL.EscapedPath() {
 		return kindNotFound.problem("no such route", "see /openapi.json")
 	}
-	if _, pattern := d.mux.Handler(req); pattern == "" {
+	if h, pattern := d.mux.Handler(req); pattern == "" || !isRoute(h) {
 		return d.noRoute(w, req)
 	}
 	d.mux.ServeHTTP(w, req)
 	return nil
+}
+
+// isRoute tells a route from the mux's own way to send a path without its last
+// slash elsewhere, which would tell the path, secret or not, to whoever asks.
+func isRoute(h http.Handler) bool {
+	_, is := h.(http.HandlerFunc)
+	return is
 }
 
 // noRoute tells a wrong method from a wrong path.
@@ -60,7 +69,7 @@ func (d *Door) noRoute(w *answerWriter, req *http.Request) error {
 	var allowed []string
 	for _, method := range []string{"GET", "POST", "DELETE"} {
 		probe := &http.Request{Method: method, URL: req.URL, Host: req.Host}
-		if _, pattern := d.mux.Handler(probe); pattern != "" {
+		if h, pattern := d.mux.Handler(probe); pattern != "" && isRoute(h) {
 			allowed = append(allowed, method)
 		}
 	}
@@ -73,7 +82,7 @@ func (d *Door) noRoute(w *answerWriter, req *http.Request) error {
 
 // answer guards a route, and calls what serves it.
 func (d *Door) answer(w *answerWriter, req *http.Request, r *route) {
-	w.route = r.path
+	w.route, w.refuse = r.path, r.refuse
 	err := d.guard(w, req, r)
 	req = w.caller.inName(req)
 	if err == nil {
@@ -101,6 +110,13 @@ func (d *Door) guard(w *answerWriter, req *http.Request, r *route) error {
 
 func (d *Door) authorize(w *answerWriter, req *http.Request, r *route) error {
 	who, err := w.who(req)
+	switch {
+	case err != nil:
+	case r.secret:
+		who, err = d.inPath(req)
+	case who.nobody && r.feeds:
+		who = d.neighbour(req)
+	}
 	w.caller = who
 	switch {
 	case r.right == anyone:
@@ -108,8 +124,8 @@ func (d *Door) authorize(w *answerWriter, req *http.Request, r *route) error {
 	case err == nil && who.nobody && who.local:
 		return kindToken.problem("the token is not in force here", "unset TOCSIN_TOKEN to act as the operator, or make a token with `tocsin token create`")
 	case err != nil || who.nobody:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="tocsin"`)
-		return kindToken.problem("this route needs a valid bearer token", "make one with `tocsin token create`, and send it as `Authorization: Bearer TOKEN`")
+		w.Header()["Www-Authenticate"] = challenges()
+		return kindToken.problem("this route needs a valid token", "make one with `tocsin token create`, and send it as `Authorization: Bearer TOKEN`, as the password of any user, or as X-Api-Key")
 	case r.local && !who.local:
 		return kindForbidden.problem("this route is for the local socket", "use the command line on the node's own host")
 	case !who.role.may(r.right) && !d.mayReview(who, r):
@@ -165,6 +181,7 @@ func checkQuery(req *http.Request, r *route) error {
 	for name, values := range query {
 		i := slices.IndexFunc(r.query, func(p param) bool { return p.name == name })
 		switch {
+		case i < 0 && r.lenient:
 		case i < 0 && len(r.query) == 0:
 			return kindUsage.errorf("unknown parameter %q: this route takes none", name)
 		case i < 0:

@@ -17,7 +17,7 @@ const progressEvery = 200 * time.Millisecond
 
 func importParams() []param {
 	return append(termParams(),
-		param{name: "format", about: "auto, stix, misp, csv, list, hosts, adblock or text"},
+		param{name: "format", about: "auto, stix, misp, csv, list, hosts, adblock, text, crowdsec or eve"},
 		param{name: "name", about: "of the file, for reports"},
 		param{name: "context", about: "true: also take what the source marks as context"},
 		param{name: "column", about: "csv: name or number of the value column"})

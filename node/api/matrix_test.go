@@ -131,7 +131,7 @@ func itemRoutes() []look {
 		{route: "GET /v1/search", ask: fetch("/v1/search")},
 		{route: "GET /v1/changes", ask: fetch("/v1/changes")},
 		{route: "GET /v1/watch", ask: fetch("/v1/watch")},
-		{route: "GET /feeds/{name}", values: true, ask: fetch("/feeds/ip?tier=observe")},
+		{route: "GET /feeds/{name...}", values: true, ask: fetch("/feeds/ip?tier=observe")},
 	}
 }
 
@@ -196,7 +196,7 @@ func TestOtherRoutesShowNoBulletin(t *testing.T) {
 	}
 	for i := range r.door.routes {
 		route := &r.door.routes[i]
-		if shows[route.pattern()] || route.readsFiles() {
+		if shows[route.pattern()] || route.readsFiles() || route.path == "/v1/decisions/stream" { // see TestPastGoesByLabel
 			continue
 		}
 		body := asker{r, "", true}.ask(route.example()).Body.String()

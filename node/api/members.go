@@ -112,6 +112,9 @@ func (d *Door) listTokens(context.Context) (TokensAnswer, error) {
 	return TokensAnswer{tokens}, err
 }
 
-func (d *Door) status(context.Context) (node.Status, error) { return d.statusWithoutRed() }
+func (d *Door) status(context.Context) (StatusAnswer, error) {
+	s, err := d.statusWithoutRed()
+	return StatusAnswer{s, d.allAlarms()}, err
+}
 
 func (d *Door) identity(context.Context) (node.Identity, error) { return d.node.Identity(), nil }

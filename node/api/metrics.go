@@ -99,6 +99,10 @@ func (m *metrics) figures(send sender) error {
 		send(prometheus.GaugeValue, float64(depth), "queue_depth", "How much waits in a queue.", "queue", name)
 	}
 	m.peers(send)
+	m.door.feedFigures(send)
+	if err := m.door.sinkFigures(send); err != nil {
+		return err
+	}
 	st, err := m.door.stats()
 	if err != nil {
 		return err
@@ -172,6 +176,8 @@ func (d *Door) serveReady(w *answerWriter, _ *http.Request) error {
 	select {
 	case <-d.node.Store().Failed():
 		return kindUnavailable.problem("the store has failed", "the node's log says more")
+	case <-d.journal.failed():
+		return kindUnavailable.problem("the audit journal has failed", "the node's log says more")
 	default:
 		w.WriteHeader(http.StatusNoContent)
 		return nil

@@ -25,10 +25,11 @@ func describe(routes []route) document {
 	paths := document{}
 	for i := range routes {
 		r := &routes[i]
-		if paths[r.path] == nil {
-			paths[r.path] = document{}
+		path := r.template()
+		if paths[path] == nil {
+			paths[path] = document{}
 		}
-		paths[r.path].(document)[strings.ToLower(r.method)] = r.operation(schemas)
+		paths[path].(document)[strings.ToLower(r.method)] = r.operation(schemas)
 	}
 	schemaOf(reflect.TypeFor[Problem](), schemas)
 	return document{
@@ -36,16 +37,28 @@ func describe(routes []route) document {
 		"info":    document{"title": "Tocsin", "version": "1", "description": "The local door of one node. Every route may answer with problem details (RFC 9457)."},
 		"paths":   paths,
 		"components": document{
-			"schemas":         schemas,
-			"securitySchemes": document{"token": document{"type": "http", "scheme": "bearer"}},
+			"schemas": schemas,
+			"securitySchemes": document{
+				"token": document{"type": "http", "scheme": "bearer"},
+				"basic": document{"type": "http", "scheme": "basic", "description": "the token as the password of any user"},
+				"key":   document{"type": "apiKey", "in": "header", "name": apiKey},
+			},
 		},
 	}
+}
+
+// template is the path as OpenAPI writes it, which has no way to say that a
+// parameter takes slashes.
+func (r *route) template() string {
+	return strings.NewReplacer("...}", "}", "/{$}", "/").Replace(r.path)
 }
 
 func (r *route) operation(schemas document) document {
 	op := document{"summary": r.summary, "responses": r.responses(schemas), "parameters": r.parameters()}
 	if r.right != anyone {
-		op["security"] = []document{{"token": []string{}}}
+		if !r.secret {
+			op["security"] = []document{{"token": []string{}}, {"basic": []string{}}, {"key": []string{}}}
+		}
 		var able []Role
 		for _, role := range roles() {
 			if role.may(r.right) {
@@ -73,7 +86,7 @@ func (r *route) operation(schemas document) document {
 
 func (r *route) parameters() []document {
 	list := []document{}
-	for _, part := range strings.Split(r.path, "/") {
+	for _, part := range strings.Split(r.template(), "/") {
 		if strings.HasPrefix(part, "{") {
 			list = append(list, document{"name": strings.Trim(part, "{}"), "in": "path", "required": true, "schema": document{"type": "string"}})
 		}

@@ -23,9 +23,13 @@ type route struct {
 	query        []param  // what it takes, nothing else
 	takes        []string // media types of its body
 	limit        int64    // of its body in bytes; 0 with a body: streamed, bounded piece by piece
+	lenient      bool     // parameters that it does not know are passed over, as others do whose contract it keeps
+	feeds        bool     // programs of this host may have it without a token, where the configuration says so
+	secret       bool     // its path has the token
 	gives        string   // media type of its answer
 	body, answer any      // values of the types of JSON bodies, for OpenAPI
 	serve        func(w *answerWriter, req *http.Request) error
+	refuse       func(w http.ResponseWriter, p *Problem) // how it tells a failure; nil: as problem details
 }
 
 type param struct {
@@ -84,7 +88,6 @@ func (d *Door) table() []route {
 			query: exportParams(), gives: typeArchive, serve: d.serveExport},
 		{method: "POST", path: "/v1/archive", summary: "Take in an archive; the body streams", right: operate, whole: true,
 			takes: []string{typeArchive}, answer: node.ArchiveReport{}, serve: d.serveUnpack},
-		d.feeds(),
 		get("/v1/status", "The state of the node at a glance", read, d.status).counting(),
 		get("/v1/identity", "Who the node is", read, d.identity),
 		get("/v1/doctor", "What the node finds right and wrong with itself", oversee, d.doctor).counting(),
@@ -122,7 +125,7 @@ func (d *Door) table() []route {
 		}},
 		{method: "GET", path: "/metrics", summary: "Figures for Prometheus", right: read, gives: "text/plain", serve: d.metrics.serve},
 		{method: "GET", path: "/healthz", summary: "200 while the node serves", right: anyone, gives: "text/plain", serve: serveHealthy},
-		{method: "GET", path: "/readyz", summary: "204 when its store works", right: anyone, serve: d.serveReady},
+		{method: "GET", path: "/readyz", summary: "204 when its store and its audit journal work", right: anyone, serve: d.serveReady},
 		{method: "GET", path: "/openapi.json", summary: "This list", right: read, answer: jsontext.Value("{}"), serve: d.serveOpenAPI},
 	}
 }

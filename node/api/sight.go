@@ -51,6 +51,7 @@ func (d *Door) serveSight(w *answerWriter, req *http.Request) error {
 		return err
 	}
 	s.Visible = d.mayShow(w.caller)
+	s.Person, s.Role, s.By = w.caller.reader.Person, string(w.caller.role), w.caller.name()
 	if r.Retract {
 		taken, err := d.node.Unsight(req.Context(), s.Values, s.FalsePositive, s.Visible)
 		if err != nil {

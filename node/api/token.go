@@ -5,13 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -19,7 +16,6 @@ import (
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/storage/journal"
-	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 const (
@@ -54,30 +50,6 @@ func readToken(row []byte) (r tokenRecord, err error) {
 	return r, nil
 }
 
-// bearer finds out who a request comes from. A token is 256 random bits, so
-// its hash needs no salt, and finding its record by a part of the hash tells
-// nothing that helps guessing.
-func (d *Door) bearer(req *http.Request) (caller, error) {
-	nobody := caller{nobody: true}
-	scheme, secret, ok := strings.Cut(req.Header.Get("Authorization"), " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || len(secret) > maxTokenLen || !strings.HasPrefix(secret, tokenPrefix) {
-		return nobody, nil
-	}
-	hash := sha256.Sum256([]byte(secret))
-	row, ok, err := d.node.Store().Table(tokenTable).Load([]byte(tokenID(hash)))
-	if err != nil || !ok {
-		return nobody, err
-	}
-	record, err := readToken(row)
-	if err != nil {
-		return nobody, err
-	}
-	if subtle.ConstantTimeCompare([]byte(record.Hash), []byte(hex.EncodeToString(hash[:]))) != 1 {
-		return nobody, nil
-	}
-	return caller{token: record.ID, role: record.Role, reader: trust.Reader{Clearance: record.Clearance, PAP: record.PAP, Person: record.Person}}, nil
-}
-
 func tokenID(hash [32]byte) string { return hex.EncodeToString(hash[:tokenIDSize]) }
 
 func (d *Door) createToken(ctx context.Context, r TokenRequest) (TokenAnswer, error) {
@@ -97,7 +69,7 @@ func (d *Door) createToken(ctx context.Context, r TokenRequest) (TokenAnswer, er
 	secret := tokenPrefix + base64.RawURLEncoding.EncodeToString(random[:])
 	hash := sha256.Sum256([]byte(secret))
 	token := Token{
-		ID: tokenID(hash), Role: r.Role, Name: r.Name, Clearance: r.Clearance, PAP: r.PAP, Person: r.Person,
+		ID: tokenID(hash), Role: r.Role, Name: r.Name, Clearance: r.Clearance, PAP: r.PAP, Person: r.Person, Path: r.Path,
 		Created: time.Now().UTC().Truncate(time.Second),
 	}
 	row, err := json.Marshal(tokenRecord{token, hex.EncodeToString(hash[:])})
@@ -117,6 +89,9 @@ func (r *TokenRequest) check() error {
 	}
 	if r.Person != "" && r.Clearance != protocol.Red {
 		return kindUsage.problem("a person is named for what is under TLP:RED: clearance "+r.Clearance.String()+" sees none of it", "give clearance red, or leave the person out")
+	}
+	if r.Path && (r.Role != Reader || r.Clearance == protocol.Red) {
+		return kindUsage.problem("a token for paths reads feeds and nothing else: role reader, clearance up to amber+strict", "paths end up in logs: leave --path out for any other use")
 	}
 	for what, name := range map[string]string{"name": r.Name, "person": r.Person} {
 		if name == "" {
@@ -151,5 +126,8 @@ func (d *Door) deleteToken(ctx context.Context, id string) error {
 		return cmp.Or(err, fmt.Errorf("%w: no token %q", node.ErrNotFound, id))
 	}
 	d.node.NoteDone(ctx, journal.Record{Act: journal.ActToken, Rule: "delete", Words: map[string]string{"token": id}})
-	return table.Delete(ctx, []byte(id))
+	if err := table.Delete(ctx, []byte(id)); err != nil {
+		return err
+	}
+	return d.node.Store().Table(toldTable).Delete(ctx, toldKey(id))
 }

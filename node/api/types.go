@@ -327,6 +327,7 @@ type TokenRequest struct {
 	Clearance protocol.TLP `json:"clearance,omitzero"` // zero: green
 	PAP       protocol.PAP `json:"pap,omitzero"`       // zero: amber
 	Person    string       `json:"person,omitempty"`   // whose RED it shows; needs clearance red
+	Path      bool         `json:"path,omitzero"`      // for the paths of feeds, and good for nothing else
 }
 
 // A Token is what is known of a bearer token after it was made.
@@ -337,6 +338,7 @@ type Token struct {
 	Clearance protocol.TLP `json:"clearance"`        // the strictest label it may see
 	PAP       protocol.PAP `json:"pap"`              // the strictest level it may see
 	Person    string       `json:"person,omitempty"` // whose RED it shows; "": none
+	Path      bool         `json:"path,omitzero"`    // good in the paths of feeds alone
 	Created   time.Time    `json:"created"`
 }
 

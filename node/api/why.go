@@ -1,22 +1,21 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tocsin-exchange/tocsin/node"
-	"github.com/tocsin-exchange/tocsin/node/api/feed"
+	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
+	"github.com/tocsin-exchange/tocsin/trust"
 	"github.com/tocsin-exchange/tocsin/trust/floor"
-	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 // This file serves why a value is believed as far as it is, and what may act on it.
@@ -29,11 +28,13 @@ type Why struct {
 	Judged           time.Time `json:"judged"`
 	node.Explanation `json:",inline"`
 	NeverBlock       *NeverBlock `json:"never_block,omitempty"`
-	Claims           []WhyWord   `json:"claims"`    // that are held, whether they count or not: those that stand first, newest first
-	Sightings        []WhyWord   `json:"sightings"` // and opinions
-	LeftOut          int         `json:"left_out,omitzero"`
-	ThenBasis        string      `json:"then_basis"` // what each then is made from
-	Related          []Judged    `json:"related"`    // other values that hold for this one: blocks around it, wildcards above it
+	Claims           []WhyWord   `json:"claims"`            // that are held, whether they count or not: those that stand first, newest first
+	Sightings        []WhyWord   `json:"sightings"`         // and opinions
+	LeftOut          int         `json:"left_out,omitzero"` // words behind these
+	Next             string      `json:"next,omitempty"`    // cursor of the page they begin
+	Unread           []WhyUnread `json:"unread"`            // bulletins held without what they say
+	ThenBasis        string      `json:"then_basis"`        // what each then is made from
+	Related          []Judged    `json:"related"`           // other values that hold for this one: blocks around it, wildcards above it
 	Feeds            []WhyFeed   `json:"feeds"`
 	Case             node.Case   `json:"case"`
 }
@@ -41,6 +42,14 @@ type Why struct {
 // Known reports whether anything is known that bears on the value.
 func (w *Why) Known() bool {
 	return len(w.Claims)+len(w.Sightings)+len(w.Related) > 0 || w.NeverBlock != nil
+}
+
+// Headers is of how many bulletins only the header is here.
+func (w *Why) Headers() (n int) {
+	for _, u := range w.Unread {
+		n += u.Bulletins
+	}
+	return n
 }
 
 // NeverBlock is why nothing may ever act on a value.
@@ -56,7 +65,7 @@ type WhyWord struct {
 	Index  int     `json:"index"` // of the object in its bulletin
 	From   string  `json:"from"`  // whose node handed it over; our own organisation's name for our own word
 	Says   string  `json:"says"`  // claim, sighting, false-positive, nothing
-	State  string  `json:"state"` // stands, superseded, revoked, expired, peer-blocked, quarantined, author-fallen
+	State  string  `json:"state"` // stands, superseded, revoked, expired, held, peer-blocked, quarantined, author-fallen
 	Why    string  `json:"why"`
 	Became string  `json:"became,omitempty"` // of what stands: the rule of its organisation's voice, or weaker-word, taken-back, says-nothing
 	Weight float64 `json:"weight"`           // 0..1; 0 where it does not count
@@ -68,6 +77,17 @@ type WhyThen struct {
 	Trust float64 `json:"trust"`
 	Score int     `json:"score"`
 	Tier  string  `json:"tier"`
+	By    string  `json:"by"` // journal: by the rules, levels and outcomes of then; now: of now, since the journal does not know
+}
+
+// A WhyUnread is how many bulletins of an organisation are held as headers only:
+// whether they are about the value is not known.
+type WhyUnread struct {
+	Org       string       `json:"org"`
+	OrgKey    protocol.Org `json:"org_key"`
+	State     string       `json:"state"`          // declined, absent (on its way), held (for a person, and too much to look through)
+	Rule      string       `json:"rule,omitempty"` // by which it is not here
+	Bulletins int          `json:"bulletins"`
 }
 
 // A WhyFeed says whether the list of one tier holds a value now, by which rule
@@ -86,6 +106,10 @@ func (d *Door) whyRoutes() []route {
 		query: []param{
 			{name: "value", about: "defanged or not"},
 			{name: "type", about: "its type, such as domain-name; guessed when left out"},
+			{name: "at", about: "judge as of a moment that has passed, as the journal has it: a date, an RFC 3339 time, or a length of time back from now such as 7d"},
+			{name: "clearance", about: "judge as for somebody who may see no more than this label"},
+			{name: "pap", about: "judge as for somebody who may see no more than this PAP level"},
+			{name: "after", about: "the cursor that next was: the words behind, of what was said"},
 		}, answer: Why{}, serve: d.serveWhy}}
 }
 
@@ -102,7 +126,14 @@ func (d *Door) serveWhy(w *answerWriter, req *http.Request) error {
 	if err != nil {
 		return kindUsage.problem(fmt.Sprintf("value %q: %s", shown(q.Get("value")), plain(err, stix.ErrNotObservable)), "if it is one all the same, give its type")
 	}
-	answer, err := d.why(req.Context(), o, w.caller)
+	asked, err := d.whyAsked(q, w.caller)
+	if err != nil {
+		return err
+	}
+	answer, err := d.why(req.Context(), o, asked)
+	if errors.Is(err, node.ErrGone) {
+		return kindCursor.problem("what stood before this page is gone", "begin again without a cursor")
+	}
 	if err != nil {
 		return err
 	}
@@ -110,31 +141,115 @@ func (d *Door) serveWhy(w *answerWriter, req *http.Request) error {
 	return sendJSON(w, answer)
 }
 
-func (d *Door) why(ctx context.Context, o stix.Observable, c caller) (Why, error) {
-	q, n := d.query(c), d.names()
-	n.judges = d.judges(c, q.Now)
-	found, err := n.judges.Why(o, q, d.mayShow(c))
-	if err != nil {
-		return Why{}, err
+// A whyAsked is for whom and as of when a value is explained, and from where on.
+type whyAsked struct {
+	caller caller
+	at     time.Time // zero: now
+	page   node.Page
+}
+
+func (d *Door) whyAsked(q url.Values, c caller) (a whyAsked, err error) {
+	if a.at, err = parseSince(q.Get("at"), time.Now()); err != nil {
+		return a, err
 	}
-	w := Why{
-		Judged: time.UnixMilli(found.Case.At).UTC(), Explanation: found.Explanation, NeverBlock: neverBlock(found.Never), LeftOut: found.Left,
-		ThenBasis: node.ThenBasis, Related: []Judged{}, Case: found.Case,
+	if c.reader, err = narrowed(c.reader, q.Get("clearance"), q.Get("pap")); err != nil {
+		return a, err
+	}
+	a.caller = c
+	claim, about, _ := strings.Cut(q.Get("after"), ".")
+	for text, ref := range map[string]*node.WordRef{claim: &a.page.Claim, about: &a.page.About} {
+		if text == "" {
+			continue
+		}
+		m, err := d.cursors.mark(text)
+		if err != nil {
+			return a, err
+		}
+		*ref = node.WordRef{Bulletin: m.bulletin, Index: int(m.index)}
+	}
+	return a, nil
+}
+
+// narrowed is a reader who may see no more than what is named.
+func narrowed(r trust.Reader, clearance, pap string) (trust.Reader, error) {
+	if clearance != "" {
+		label, err := protocol.ParseTLP(clearance)
+		if err != nil {
+			return r, kindUsage.errorf("clearance: %v", err)
+		}
+		r.Clearance = min(r.Clearance, label)
+	}
+	if pap != "" {
+		level, err := protocol.ParsePAP(pap)
+		if err != nil {
+			return r, kindUsage.errorf("pap: %v", err)
+		}
+		r.PAP = min(r.PAP, level)
+	}
+	return r, nil
+}
+
+// nextPage is the cursor of the page behind a page.
+func (d *Door) nextPage(page node.Page, found *node.Why) string {
+	if found.Left == 0 {
+		return ""
+	}
+	last := func(list []node.Word, before node.WordRef) string {
+		if n := len(list); n > 0 {
+			before = node.WordRef{Bulletin: list[n-1].Bulletin, Index: list[n-1].Index}
+		}
+		if before == (node.WordRef{}) {
+			return ""
+		}
+		return d.cursors.text(mark{bulletin: before.Bulletin, index: uint16(before.Index)})
+	}
+	return last(found.Claims, page.Claim) + "." + last(found.About, page.About)
+}
+
+func (d *Door) why(ctx context.Context, o stix.Observable, a whyAsked) (w Why, err error) {
+	n, now := d.names(), time.Now()
+	if n.judges = d.judges(a.caller, now); !a.at.IsZero() {
+		if n.judges, err = d.node.JudgesAt(ctx, a.at, node.RecordFor(a.caller.reader)); err != nil {
+			return w, err
+		}
+	}
+	q, may := n.judges.Query(), d.mayShow(a.caller)
+	counts := q.Visible
+	q.Visible = func(h *protocol.Header) bool { return may(h) && counts(h) }
+	found, err := n.judges.Why(ctx, o, q, may, a.page)
+	if err != nil {
+		return w, err
+	}
+	w = Why{
+		Judged: time.UnixMilli(found.Case.At).UTC(), Explanation: found.Explanation, NeverBlock: neverBlock(found.Never), LeftOut: found.Left, Next: d.nextPage(a.page, &found),
+		ThenBasis: node.ThenBasis, Unread: unread(found.Unread), Related: []Judged{}, Case: found.Case,
 	}
 	w.Claims, w.Sightings = n.words(found.Claims), n.words(found.About)
 	near, err := d.node.Store().Lookup(o, q)
 	if err != nil {
-		return Why{}, err
+		return w, err
 	}
 	near = slices.DeleteFunc(near, func(c storage.Claim) bool {
 		return c.Relation == storage.Exact || !node.Bears(c.Relation, c.Observable)
 	})
 	if w.Related, err = n.judged(near, q); err != nil {
-		return Why{}, err
+		return w, err
 	}
 	w.Conclusion += w.beside()
-	w.Feeds, err = n.feeds(ctx, d.shelf(c), o, q, &w)
+	shelf := d.shelf(a.caller)
+	if !a.at.IsZero() {
+		shelf = nil // what it holds is what is served now
+	}
+	w.Feeds, err = n.feeds(ctx, shelf, o, q, &w)
 	return w, err
+}
+
+func unread(list []node.Unread) []WhyUnread {
+	shown := make([]WhyUnread, len(list))
+	for i, u := range list {
+		shown[i] = WhyUnread(u)
+	}
+	return shown
 }
 
 // beside is what the conclusion says of other values that hold for this one.
@@ -161,7 +276,13 @@ func (n *names) words(list []node.Word) []WhyWord {
 		w := &list[i]
 		words[i] = WhyWord{
 			Claim: n.claim(&w.Claim), Index: w.Index, From: w.From, Says: w.Says, State: w.State, Why: w.Reason, Became: w.Became, Weight: w.Weight,
-			Then: WhyThen{w.Then.Trust, w.Then.Score, w.Then.Tier},
+			Then: WhyThen{w.Then.Trust, w.Then.Score, w.Then.Tier, "now"},
+		}
+		switch {
+		case w.State == "held":
+			words[i].Then = WhyThen{}
+		case w.Then.Known:
+			words[i].Then.By = "journal"
 		}
 	}
 	return words
@@ -186,104 +307,4 @@ func (n *names) judged(claims []storage.Claim, q storage.Query) ([]Judged, error
 		list = append(list, j)
 	}
 	return list, nil
-}
-
-// feeds says of every list that carries values of the type, in every tier,
-// whether it holds the value. Lists are made without what RED, drills and PAP
-// above GREEN say.
-func (n *names) feeds(ctx context.Context, shelf *feed.Shelf, o stix.Observable, q storage.Query, w *Why) ([]WhyFeed, error) {
-	list := []WhyFeed{}
-	tiers, err := n.judges.Listed(o, q)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range feed.Holding(o) {
-		for i, tier := range score.AllTiers() {
-			f := WhyFeed{Feed: name, Tier: tier.String(), Rule: w.Tiers[i].Rule, Reason: w.Tiers[i].Reason, In: w.NeverBlock == nil && tiers.In(tier)}
-			switch {
-			case f.In == w.Tiers[i].In:
-			case w.NeverBlock != nil:
-				f.Rule, f.Reason = "never-block", "nothing may ever act on it: "+w.NeverBlock.Reason
-			default:
-				f.Rule, f.Reason = "may-not-act", "lists are made without what TLP:RED, drills and PAP above GREEN say"
-			}
-			held, err := shelf.List(ctx, name, tier, q)
-			switch {
-			case errors.Is(err, feed.ErrTooLong):
-				f.In, f.Rule, f.Reason = false, "too-long", "the list would have more lines than any list may have, and is not served"
-			case err != nil:
-				return nil, err
-			default:
-				f.hold(o.Value, &held)
-			}
-			list = append(list, f)
-		}
-	}
-	return list, nil
-}
-
-// hold says what the list is that is served, where it is not what is meant.
-func (f *WhyFeed) hold(value string, list *feed.List) {
-	is := slices.ContainsFunc(list.Parts, func(part []byte) bool {
-		return bytes.HasPrefix(part, []byte(value+"\n")) || bytes.Contains(part, []byte("\n"+value+"\n"))
-	})
-	switch {
-	case is == f.In:
-		return
-	case !list.Held.IsZero():
-		f.Rule, f.Reason = "held", "too much of the list would change at once: it stands still until "+list.Held.UTC().Format(time.RFC3339)
-	case f.In && list.LeftOut > 0:
-		f.Rule, f.Reason = "full", fmt.Sprintf("the list has as many lines as the policy allows: it leaves out %d values", list.LeftOut)
-	default:
-		f.Rule, f.Reason = "changing", "what is served changes just now: ask again"
-	}
-	f.In = is
-}
-
-// Replay judges the value again by the recorded case alone and names what comes
-// out otherwise than it was answered; nothing: the same follows. Errors wrap
-// [node.ErrCase].
-func (w *Why) Replay() (differences []string, err error) {
-	again, err := w.Case.Find()
-	if err != nil {
-		return nil, err
-	}
-	differ := func(what string, was, is any) {
-		if !reflect.DeepEqual(was, is) {
-			differences = append(differences, fmt.Sprintf("%s: was %v, is %v", what, was, is))
-		}
-	}
-	differ("conclusion", w.Conclusion, again.Conclusion+w.beside())
-	differ("score", w.Score, again.Score)
-	differ("acting", w.Acting, again.Acting)
-	differ("tier", w.Tier, again.Tier)
-	differ("again", w.Again, again.Again)
-	differ("tiers", len(w.Tiers), len(again.Tiers))
-	for i := range min(len(w.Tiers), len(again.Tiers)) {
-		differ("tier "+again.Tiers[i].Tier, w.Tiers[i], again.Tiers[i])
-	}
-	differ("voices", len(w.Voices), len(again.Voices))
-	for i := range min(len(w.Voices), len(again.Voices)) {
-		was := w.Voices[i]
-		again.Voices[i].Org, again.Voices[i].Of = was.Org, was.Of // names are not judged by
-		differ("voice of "+was.Org, shownVoice(&was), shownVoice(&again.Voices[i]))
-	}
-	return differences, nil
-}
-
-// shownVoice is a voice as text, with what its pointers lead to.
-func shownVoice(v *node.Voice) string {
-	text, err := encode(v)
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
-}
-
-// Why returns why a value is in a tier or not; an empty type is guessed.
-func (c *Client) Why(ctx context.Context, value string, t stix.Type) (Why, error) {
-	q := url.Values{}
-	set(q, "value", value)
-	set(q, "type", string(t))
-	return call[Why](ctx, c, "GET", "/v1/why?"+q.Encode(), nil)
 }

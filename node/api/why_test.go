@@ -37,7 +37,7 @@ func TestWhyIsTheJudgement(t *testing.T) {
 		client := r.as(o.tokens[name+" reader"])
 		may := r.door.query(caller{reader: reader})
 		for _, u := range o.said {
-			w, err := client.Why(t.Context(), u.value, "")
+			w, err := client.Why(t.Context(), WhyQuery{Value: u.value})
 			r.check(err)
 			value := w.Case.Value
 			may.Now = w.Judged
@@ -83,7 +83,7 @@ func TestWhyOfTheSilenced(t *testing.T) {
 	o := newOrigin(t, utterances())
 	r := o.world(t, func(utterance) bool { return true })
 	ask := func(who string) Why {
-		w, err := r.as(o.tokens[who+" reader"]).Why(t.Context(), "evil.example", "")
+		w, err := r.as(o.tokens[who+" reader"]).Why(t.Context(), WhyQuery{Value: "evil.example"})
 		r.check(err)
 		return w
 	}
@@ -106,7 +106,7 @@ func TestWhyTells(t *testing.T) {
 	r := member(t)
 	r.say(protocol.Green, "203.0.113.7")
 	whole := func() Why {
-		w, err := r.Why(t.Context(), "203.0.113.7", "")
+		w, err := r.Why(t.Context(), WhyQuery{Value: "203.0.113.7"})
 		r.check(err)
 		return w
 	}
@@ -134,18 +134,18 @@ func TestWhyTells(t *testing.T) {
 // of what nobody ever heard of nothing is known.
 func TestWhyNever(t *testing.T) {
 	r := member(t)
-	w, err := r.Why(t.Context(), "8.8.8.8", "")
+	w, err := r.Why(t.Context(), WhyQuery{Value: "8.8.8.8"})
 	if err != nil || w.NeverBlock == nil || !w.Known() || w.Tier != "none" || !strings.Contains(w.Conclusion, "is never acted on: in ") {
 		t.Errorf("%+v, %v", w, err)
 	}
 	if len(w.Feeds) != 6 || w.Feeds[0].Feed != "ip" || w.Feeds[0].In || w.Feeds[5].Tier != "block" {
 		t.Errorf("feeds: %+v", w.Feeds)
 	}
-	w, err = r.Why(t.Context(), "198.51.100.1", stix.IPv4Addr)
+	w, err = r.Why(t.Context(), WhyQuery{Value: "198.51.100.1", Type: stix.IPv4Addr})
 	if err != nil || w.Known() {
 		t.Errorf("%+v, %v", w, err)
 	}
-	for _, target := range []string{"/v1/why", "/v1/why?value=nonsense", "/v1/why?value=evil.example&type=colour", "/v1/why?value=evil.example&at=now"} {
+	for _, target := range []string{"/v1/why", "/v1/why?value=nonsense", "/v1/why?value=evil.example&type=colour", "/v1/why?value=evil.example&at=soon"} {
 		if a := r.send(r.door.Local(), request{method: "GET", target: target}); a.Code != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", target, a.Code, a.Body)
 		}
@@ -281,5 +281,69 @@ func TestLookupOfATier(t *testing.T) {
 	}
 	if _, err := r.Lookup(t.Context(), LookupRequest{Values: []string{"203.0.113.1"}, Tier: "blocked"}); problemOf(err).Status != http.StatusBadRequest {
 		t.Errorf("tier blocked: %v", err)
+	}
+}
+
+// TestWhyPages: every word is on one page, whoever asks, and a page that begins
+// behind nothing is refused.
+func TestWhyPages(t *testing.T) {
+	r := member(t)
+	for range node.WordsPerPage + 7 {
+		r.say(protocol.Green, "203.0.113.7")
+	}
+	first, err := r.Why(t.Context(), WhyQuery{Value: "203.0.113.7"})
+	r.check(err)
+	if len(first.Claims) != node.WordsPerPage || first.LeftOut != 7 || first.Next == "" {
+		t.Fatalf("%d claims, %d left out, next %q", len(first.Claims), first.LeftOut, first.Next)
+	}
+	whole, err := r.WhyWhole(t.Context(), WhyQuery{Value: "203.0.113.7"})
+	r.check(err)
+	met := map[protocol.ID]bool{}
+	for _, c := range whole.Claims {
+		met[c.Bulletin] = true
+	}
+	if len(met) != node.WordsPerPage+7 || len(whole.Claims) != len(met) || whole.LeftOut != 0 || whole.Next != "" {
+		t.Errorf("%d claims of %d bulletins, %d left out", len(whole.Claims), len(met), whole.LeftOut)
+	}
+	if differences, err := whole.Replay(); err != nil || len(differences) > 0 {
+		t.Errorf("%q, %v", differences, err)
+	}
+	for after, status := range map[string]int{"nonsense": http.StatusBadRequest, first.Next: http.StatusGone} {
+		if _, err := r.Why(t.Context(), WhyQuery{Value: "evil.example", After: after}); problemOf(err).Status != status {
+			t.Errorf("after %q: %v", after, err)
+		}
+	}
+}
+
+// TestWhyAsSomebodyElse: whoever narrows what it may see is told what a reader of
+// that clearance is told, and nobody is told more than before.
+func TestWhyAsSomebodyElse(t *testing.T) {
+	o := newOrigin(t, utterances())
+	r := o.world(t, func(utterance) bool { return true })
+	for _, value := range []string{"203.0.113.1", "evil.example", "www.evil.example", "198.51.100.77"} {
+		for name, label := range map[string]protocol.TLP{"m-clear": protocol.Clear, "m-green": protocol.Green, "m-amber": protocol.Amber, "m-strict": protocol.AmberStrict} {
+			want, err := r.as(o.tokens[name+" reader"]).Why(t.Context(), WhyQuery{Value: value})
+			r.check(err)
+			for _, who := range []string{"", o.tokens["m-strict auditor"], o.tokens["m-clear reader"]} {
+				got, err := r.as(who).Why(t.Context(), WhyQuery{Value: value, Clearance: label.String()})
+				if problemOf(err) != nil && problemOf(err).Status == http.StatusForbidden {
+					continue
+				}
+				r.check(err)
+				most := want
+				if who == o.tokens["m-clear reader"] {
+					most, err = r.as(who).Why(t.Context(), WhyQuery{Value: value})
+					r.check(err)
+				}
+				if len(got.Claims) != len(most.Claims) || got.Score != most.Score || got.Tier != most.Tier {
+					t.Errorf("%s as %s: %d claims %s %d, want %d %s %d", value, label, len(got.Claims), got.Tier, got.Score, len(most.Claims), most.Tier, most.Score)
+				}
+			}
+		}
+	}
+	for _, q := range []WhyQuery{{Value: "evil.example", Clearance: "mauve"}, {Value: "evil.example", PAP: "mauve"}, {Value: "evil.example", At: "2100-01-01"}, {Value: "evil.example", At: "soon"}} {
+		if _, err := r.Why(t.Context(), q); problemOf(err) == nil || problemOf(err).Status != http.StatusBadRequest {
+			t.Errorf("%+v: %v", q, err)
+		}
 	}
 }

@@ -44,13 +44,7 @@ func BenchmarkFeed(b *testing.B) {
 	d.level("bank", score.Anchor, 100)
 	d.guards.Lines = MaxLines
 	a := newAuthor("bank")
-	for from := 0; from < *benchClaims; from += 1000 {
-		var values []string
-		for i := from; i < min(from+1000, *benchClaims); i++ {
-			values = append(values, benchValue(i))
-		}
-		d.keep(a, saying{after: time.Duration(from) * time.Millisecond, values: strings.Join(values, " ")})
-	}
+	d.sayAll(a)
 	d.list("ip", score.Observe, storage.Query{}) // fills the caches of the store
 	n := 0
 	for _, tier := range []score.Tier{score.Observe, score.Block} {
@@ -64,9 +58,49 @@ func BenchmarkFeed(b *testing.B) {
 	}
 }
 
+// BenchmarkFeedJudgedAnew prints what the first fetch takes after a level or the
+// policy has changed, and beside it reading every claim once.
+func BenchmarkFeedJudgedAnew(b *testing.B) {
+	d := newDesk(b)
+	d.level("bank", score.Anchor, 100)
+	d.guards.Lines = MaxLines
+	d.sayAll(newAuthor("bank"))
+	d.list("ip", score.Block, storage.Query{})
+	var anew, walk time.Duration
+	n := 0
+	for b.Loop() {
+		n++
+		d.level("hospital", score.Chosen, n%100)
+		d.spare.left = burst
+		began := time.Now()
+		if _, err := d.List(context.Background(), "ip", score.Block, storage.Query{Now: start}); err != nil {
+			b.Fatal(err)
+		}
+		anew += time.Since(began)
+		began = time.Now()
+		for range d.store.Standing(storage.Query{Now: start}, listed) {
+		}
+		walk += time.Since(began)
+	}
+	b.ReportMetric(ms(anew)/float64(n), "anew-ms")
+	b.ReportMetric(ms(walk)/float64(n), "walk-ms")
+	b.ReportMetric(0, "ns/op")
+}
+
+// sayAll has an author say all of the benchmark's values.
+func (d *desk) sayAll(a *author) {
+	for from := 0; from < *benchClaims; from += 1000 {
+		var values []string
+		for i := from; i < min(from+1000, *benchClaims); i++ {
+			values = append(values, benchValue(i))
+		}
+		d.keep(a, saying{after: time.Duration(from) * time.Millisecond, values: strings.Join(values, " ")})
+	}
+}
+
 // measure reports one round.
 func (d *desk) measure(b *testing.B, a *author, tier score.Tier, n int) {
-	d.Shelf = NewShelf(d.store, d.court.judge)
+	d.Shelf = NewShelf(d.store, "test", d.court.judge)
 	before := heap()
 	read := func() (took time.Duration, l List) {
 		began := time.Now()

@@ -1,10 +1,15 @@
 package feed
 
 import (
+	"bytes"
+	"encoding/binary"
+	"io"
 	"maps"
 	"math"
 	"slices"
+	"time"
 
+	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/trust/score"
 )
@@ -20,12 +25,17 @@ type column struct {
 	long     bool      // there were more than a list may have; it holds none
 }
 
+// forever is the Unix second from which on nothing ends: the last of the year 9999.
+const forever = 253402300799
+
 // A verdict is how a value was judged.
 type verdict struct {
 	until [3]int64 // Unix milliseconds from which on it is no longer in a tier; 0: it is not
 	first uint64   // arrival of the first of the claims on it
+	since uint32   // Unix seconds: when that was
 	score uint8    // as it was when it was judged
-	own   bool     // our own organisation says something of it
+	tlp   protocol.TLP
+	own   bool // our own organisation says something of it
 }
 
 // last is the moment from which on the value is in no tier.
@@ -113,6 +123,40 @@ func appendLine[T string | []byte](w *column, value T, v verdict, now int64) {
 	w.text = append(append(w.text, value...), '\n')
 	w.ends, w.verdicts = append(w.ends, uint32(len(w.text))), append(w.verdicts, v)
 	w.next = min(w.next, last)
+}
+
+// entry returns a line as tools are told of it.
+func (c *column) entry(i int, t stix.Type, tier score.Tier) Entry {
+	v := &c.verdicts[i]
+	e := Entry{Observable: stix.Observable{Type: t, Value: string(c.line(i))}, Score: int(v.score), TLP: v.tlp, Since: time.Unix(int64(v.since), 0).UTC()}
+	if until := v.until[tier] / 1000; until < forever {
+		e.Until = time.Unix(until, 0).UTC()
+	}
+	return e
+}
+
+// tells reports whether a column tells tools the same as another.
+func (c *column) tells(other *column, tier score.Tier) bool {
+	if c == other {
+		return true
+	}
+	return bytes.Equal(c.text, other.text) && slices.EqualFunc(c.verdicts, other.verdicts, func(a, b verdict) bool {
+		return a.score == b.score && a.tlp == b.tlp && a.since == b.since && a.until[tier]/1000 == b.until[tier]/1000
+	})
+}
+
+// tell writes what tells tools anything.
+func (c *column) tell(w io.Writer, tier score.Tier) {
+	w.Write(c.text)
+	buf := make([]byte, 0, 1<<12)
+	for i := range c.verdicts {
+		v := &c.verdicts[i]
+		buf = binary.BigEndian.AppendUint64(append(buf, v.score, uint8(v.tlp)), uint64(v.until[tier]/1000)<<32|uint64(v.since))
+		if len(buf) > cap(buf)-16 || i == len(c.verdicts)-1 {
+			w.Write(buf)
+			buf = buf[:0]
+		}
+	}
 }
 
 // merge calls on for the lines of two columns in order: with their places, -1

@@ -39,6 +39,16 @@ func (c *court) level(org string, role score.Role, number int) {
 }
 
 func (c *court) judge(now time.Time) Judging {
+	j, end := c.sit(now), c.sit(now.Truncate(day).Add(day))
+	j.Score = func(o stix.Observable, claims, about []storage.Claim) int {
+		t := end.Tiers(o, claims, about)
+		return t.Score
+	}
+	return j
+}
+
+// sit makes who judges at a moment.
+func (c *court) sit(now time.Time) Judging {
 	voices := score.NewVoices(c.levelOf, nil)
 	judge := &score.Judge{Model: &c.model, Voices: voices, Trust: func(org protocol.Org, _ stix.Type) score.Trust {
 		return c.model.Trust(c.levelOf(org), score.Outcomes{}, now.UnixMilli())

@@ -19,6 +19,7 @@ type Judging struct {
 	Never  func(stix.Observable) bool  // nothing may ever act on it, whoever says so
 	ID     func(*storage.Claim) string // see [storage.Store.AboutValue]
 	Tiers  func(o stix.Observable, claims, about []storage.Claim) score.Tiers
+	Score  func(o stix.Observable, claims, about []storage.Claim) int // as it will be when the day ends, by UTC
 	Guards Guards
 }
 
@@ -38,15 +39,17 @@ const lookAgain = 32
 // judge says how a value is judged of which this is all that is said.
 func (s *set) judge(j *Judging, o stix.Observable, claims, about []storage.Claim) (v verdict) {
 	v.first = math.MaxUint64
-	last, acting := int64(0), make([]storage.Claim, 0, 1)
+	last, received, acting := int64(0), int64(math.MaxUint32), make([]storage.Claim, 0, 1)
 	for i := range claims {
 		c := &claims[i]
 		v.own = v.own || c.Org == j.Self
 		if c.PAP <= protocol.PAPGreen {
 			acting = append(acting, *c)
-			v.first, last = min(v.first, c.Arrival), max(last, c.Expires.UnixMilli())
+			v.first, last, v.tlp = min(v.first, c.Arrival), max(last, c.Expires.UnixMilli()), max(v.tlp, c.TLP)
+			received = min(received, c.Received.Unix())
 		}
 	}
+	v.since = uint32(max(0, received))
 	for i := range about {
 		v.own = v.own || about[i].Org == j.Self
 		s.noteRemark(&about[i], o)
@@ -56,6 +59,9 @@ func (s *set) judge(j *Judging, o stix.Observable, claims, about []storage.Claim
 	}
 	t := j.Tiers(o, acting, about)
 	v.score = uint8(t.Score)
+	if steady := j.Score(o, acting, about); steady > 0 {
+		v.score = uint8(steady)
+	}
 	for _, tier := range score.AllTiers() {
 		if t.In(tier) {
 			v.until[tier] = min(t.Until(tier)+1, last)

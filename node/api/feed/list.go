@@ -52,13 +52,53 @@ func typesOf(name string) []stix.Type {
 	return nil
 }
 
-// listed reports whether values of a type are in any list.
-func listed(t stix.Type) bool {
-	switch t {
-	case stix.IPv4Addr, stix.IPv6Addr, stix.DomainName, stix.URL, stix.MD5, stix.SHA1, stix.SHA256, stix.SHA512:
-		return true
+// kept returns the types whose values are kept, in their order: those of the
+// lists, and those that only some formats carry.
+func kept() []stix.Type {
+	return []stix.Type{
+		stix.IPv4Addr, stix.IPv6Addr, stix.DomainName, stix.URL, stix.MD5, stix.SHA1, stix.SHA256, stix.SHA512,
+		stix.IPPort, stix.DomainPort, stix.EmailAddr, stix.URLPath, stix.SSDEEP, stix.TLSH, stix.X509MD5, stix.X509SHA1, stix.X509SHA256, stix.JA3, stix.JA3S, stix.JA4,
 	}
-	return false
+}
+
+// listed reports whether values of a type are kept.
+func listed(t stix.Type) bool { return slices.Contains(kept(), t) }
+
+// nameOf names the values of one type: the list of them alone, or the type where
+// there is none.
+func nameOf(t stix.Type) string {
+	switch t {
+	case stix.IPv4Addr:
+		return "ipv4"
+	case stix.IPv6Addr:
+		return "ipv6"
+	case stix.DomainName:
+		return "domain"
+	}
+	return string(t)
+}
+
+// Guarded returns the names by which what stands still is let go: those of the
+// lists, and of the types that are in none.
+func Guarded() []string {
+	names := Names()
+	for _, t := range kept() {
+		if name := nameOf(t); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// meant returns the types that a name of a list or of a type means, nil for none.
+func meant(name string) []stix.Type {
+	if types := typesOf(name); types != nil {
+		return types
+	}
+	if t := stix.Type(name); listed(t) {
+		return []stix.Type{t}
+	}
+	return nil
 }
 
 // fits reports whether a value is a line of its own and nothing but that.
@@ -74,7 +114,7 @@ type List struct {
 	Parts [][]byte // the text, in order; not to be changed
 
 	LeftOut int       // values that are in the tier and not in the list: it would have too many lines
-	Held    time.Time // the list stands still until then; zero: it does not
+	Held    time.Time // some of it stands still until then; zero: nothing does
 }
 
 // newList puts columns together.

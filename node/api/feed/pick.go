@@ -86,3 +86,12 @@ func ending(columns []*column, tier score.Tier, now int64) int64 {
 	}
 	return next
 }
+
+// strongest is pick without a word on what is left out.
+func strongest(columns []*column, tier score.Tier, now int64, limit int) []*column {
+	picked, _ := pick(columns, tier, now, limit)
+	return picked
+}
+
+// lines is the most that is served of one list.
+func (g *Guards) lines() int { return max(1, min(g.Lines, MaxLines)) }

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"slices"
@@ -9,24 +10,33 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
-	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 const (
+	readAhead  = 256              // claims read before those before them are judged
 	portion    = 1 << 16          // values gathered before they go into the columns
 	maxChanged = 1 << 16          // changed values looked up one by one; beyond that all is read anew
 	clockSlack = time.Minute      // by which a clock may go back before all is read anew
 	longWait   = 10 * time.Minute // before a list that was too long is tried again
-	freshness  = 24 * time.Hour   // after which all is judged anew: outcomes fade, and scores with them
+	day        = 24 * time.Hour   // after which all is judged anew: outcomes fade, and scores with them
 )
 
 // A set is the content of all lists for askers that see the same.
 type set struct {
 	store       *storage.Store
 	columns     map[stix.Type]*column
-	lists       map[key]*made // made of the columns, when asked for
+	shown       map[key]*shown // of the columns, when asked for
 	guards      map[key]*guard
+	selections  map[string]*selection
+	latest      int64  // of the dates of the selections, in Unix seconds
+	floor       int64  // what was told before the start is no later
+	dated       uint64 // how often one was
+	holds       uint64 // how often something was stopped
+	id          uint64 // of its baseline; 0: nothing was written yet
+	written     time.Time
+	asWritten   standing
 	sights      sights
+	public      sights                    // those in the latest notice of its alarms; never changed
 	again       map[stix.Observable]int64 // when values must be judged again
 	derived     map[string]stix.Observable
 	remarks     map[string]map[stix.Observable]bool
@@ -43,7 +53,8 @@ type set struct {
 // build reads all that stands.
 func build(store *storage.Store, q storage.Query, j *Judging) (*set, error) {
 	s := &set{
-		store: store, columns: map[stix.Type]*column{}, lists: map[key]*made{}, guards: map[key]*guard{}, sights: sights{},
+		store: store, columns: map[stix.Type]*column{}, shown: map[key]*shown{}, guards: map[key]*guard{},
+		selections: map[string]*selection{}, sights: sights{},
 		again: map[stix.Observable]int64{}, derived: map[string]stix.Observable{}, remarks: map[string]map[stix.Observable]bool{},
 		position: store.Position(), withdrawals: store.Withdrawals(), mark: j.Mark, sifted: j.Mark, now: q.Now, built: q.Now, used: q.Now,
 	}
@@ -56,7 +67,7 @@ func build(store *storage.Store, q storage.Query, j *Judging) (*set, error) {
 		}
 	}
 	several := map[stix.Observable]bool{}
-	for c, err := range store.Standing(s.sights.watch(q), listed) {
+	for c, err := range ahead(store.Standing(s.sights.watch(q), listed)) {
 		if err != nil {
 			return nil, fmt.Errorf("feed: %w", err)
 		}
@@ -79,9 +90,62 @@ func build(store *storage.Store, q storage.Query, j *Judging) (*set, error) {
 	return s, nil
 }
 
-// doze drops all but the guards, and what tells whose they are.
+// A read is a claim that was read, or why it was not.
+type read struct {
+	claim storage.Stood
+	err   error
+}
+
+// ahead reads on while claims are judged, a few hundred ahead. Where that ends early
+// it waits for the reading to end.
+func ahead(claims iter.Seq2[storage.Stood, error]) iter.Seq2[*storage.Stood, error] {
+	return func(yield func(*storage.Stood, error) bool) {
+		batches, quit := make(chan []read, 2), make(chan struct{})
+		go func() {
+			defer close(batches)
+			fetch(claims, batches, quit)
+		}()
+		defer func() {
+			close(quit)
+			for range batches { // until it is closed
+			}
+		}()
+		for batch := range batches {
+			for i := range batch {
+				if !yield(&batch[i].claim, batch[i].err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// fetch sends claims in batches until there are no more or nobody wants them.
+func fetch(claims iter.Seq2[storage.Stood, error], batches chan<- []read, quit <-chan struct{}) {
+	batch := make([]read, 0, readAhead)
+	for c, err := range claims {
+		if batch = append(batch, read{c, err}); len(batch) < readAhead {
+			continue
+		}
+		select {
+		case batches <- batch:
+			batch = make([]read, 0, readAhead)
+		case <-quit:
+			return
+		}
+	}
+	select {
+	case batches <- batch:
+	case <-quit:
+	}
+}
+
+// doze drops all but the guards, what was told when, and what tells whose they are.
 func (s *set) doze() {
-	s.columns, s.lists, s.again, s.derived, s.remarks, s.asleep = nil, nil, nil, nil, nil, true
+	s.columns, s.shown, s.again, s.derived, s.remarks, s.asleep = nil, nil, nil, nil, nil, true
+	for _, sel := range s.selections {
+		sel.forget()
+	}
 }
 
 func (s *set) column(t stix.Type) *column {
@@ -119,7 +183,7 @@ func (s *set) follow(q storage.Query, j *Judging) (bool, error) {
 func (s *set) stale(q *storage.Query) bool {
 	long := slices.ContainsFunc(slices.Collect(maps.Values(s.columns)), func(c *column) bool { return c.long })
 	return s.asleep || len(s.sights) > maxSights || s.withdrawals != s.store.Withdrawals() || q.Now.Before(s.now.Add(-clockSlack)) ||
-		q.Now.Sub(s.built) > freshness || long && q.Now.Sub(s.built) > longWait
+		!q.Now.Truncate(day).Equal(s.built.Truncate(day)) || long && q.Now.Sub(s.built) > longWait
 }
 
 // changed returns the values of which something was said since the last time,
@@ -198,7 +262,7 @@ func (s *set) sift(j *Judging) {
 		}
 	}
 	s.take(pending)
-	clear(s.lists) // what stands still is not in the columns
+	clear(s.shown) // what stands still is not in the columns
 	s.sifted = j.Mark
 }
 
@@ -212,61 +276,7 @@ func (s *set) take(pending map[stix.Type]news) {
 	}
 	for t, n := range pending {
 		s.columns[t] = s.column(t).with(n, now)
-		maps.DeleteFunc(s.lists, func(k key, _ *made) bool { return slices.Contains(typesOf(k.name), t) })
+		maps.DeleteFunc(s.shown, func(k key, _ *shown) bool { return k.kind == t })
 	}
 	clear(pending)
-}
-
-// A key names one list of a set.
-type key struct {
-	name string
-	tier score.Tier
-}
-
-// made is a list, and until when it is that.
-type made struct {
-	list   List
-	until  int64
-	guards Guards
-}
-
-// list returns one list of the set.
-func (s *set) list(k key, q storage.Query, j *Judging) (List, error) {
-	now := s.now.UnixMilli()
-	if m := s.lists[k]; m != nil && now < m.until && m.guards == j.Guards {
-		return m.list, nil
-	}
-	var columns []*column
-	for _, t := range typesOf(k.name) {
-		columns = append(columns, s.column(t))
-	}
-	picked, left := pick(columns, k.tier, now, max(1, min(j.Guards.Lines, MaxLines)))
-	until := int64(math.MaxInt64)
-	var held time.Time
-	if k.tier != score.Observe && !slices.ContainsFunc(picked, func(c *column) bool { return c.long }) {
-		g := s.guard(k)
-		var err error
-		if picked, err = g.pass(picked, &crossing{set: s, key: k, q: q, j: j, now: now}); err != nil {
-			return List{}, err
-		}
-		if g.hold != nil {
-			held, until = g.hold.Until, g.hold.Until.UnixMilli()
-		}
-	}
-	l, err := newList(picked)
-	if err != nil {
-		return l, err
-	}
-	l.LeftOut, l.Held = left, held
-	s.lists[k] = &made{l, min(until, ending(picked, k.tier, now)), j.Guards}
-	return l, nil
-}
-
-func (s *set) guard(k key) *guard {
-	g := s.guards[k]
-	if g == nil {
-		g = &guard{}
-		s.guards[k] = g
-	}
-	return g
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/trust/score"
 )
@@ -23,18 +25,26 @@ const (
 var ErrNotHeld = errors.New("the feed does not stand still")
 
 // A Shelf keeps the lists of a store at hand. It is safe for concurrent use and
-// needs no closing; where its store is closed it answers with the store's error.
+// needs no closing, though [Shelf.Save] helps before an ordered stop; where its store
+// is closed it answers with the store's error.
 type Shelf struct {
-	store *storage.Store
-	judge func(now time.Time) Judging
-	turn  chan struct{} // held by the one who brings sets up to date, and guards all below
-	sets  []*set
-	spare budget
+	store     *storage.Store
+	name      string
+	judge     func(now time.Time) Judging
+	turn      chan struct{} // held by the one who brings sets up to date, and guards all below
+	sets      []*set
+	spare     budget
+	holds     uint64 // of sets that are gone
+	unwritten uint64
+	notice    atomic.Pointer[notice]
 }
 
-// NewShelf makes an empty shelf whose values are judged as is said for a moment.
-func NewShelf(store *storage.Store, judge func(now time.Time) Judging) *Shelf {
-	return &Shelf{store: store, judge: judge, turn: make(chan struct{}, 1), spare: budget{left: burst, at: time.Now()}}
+// NewShelf makes a shelf whose values are judged as is said for a moment. Its
+// name is its own among those of the store, and the same after every start.
+func NewShelf(store *storage.Store, name string, judge func(now time.Time) Judging) *Shelf {
+	s := &Shelf{store: store, name: name, judge: judge, turn: make(chan struct{}, 1), spare: budget{left: burst, at: time.Now()}}
+	s.notice.Store(&notice{})
+	return s
 }
 
 // List returns a list for whoever asks with a query, as of its moment. One asker
@@ -60,11 +70,33 @@ func (s *Shelf) List(ctx context.Context, name string, tier score.Tier, q storag
 	if err != nil {
 		return List{}, err
 	}
-	l, err := current.list(key{name, tier}, q, j)
+	l, err := current.list(name, tier, q, j)
+	s.keep(ctx, current, false)
 	if errors.Is(err, ErrTooLong) {
 		err = fmt.Errorf("%w: %s has more than %d lines or %d MiB", err, name, MaxLines, MaxBytes>>20)
 	}
 	return l, err
+}
+
+// Entries returns the values of some types in a tier for whoever asks with a
+// query, as of its moment, guarded as the lists are. Types of which nothing is
+// kept have none, and their order is that of the lists. What is returned stays as it is,
+// however long it takes to read. It waits and fails as [Shelf.List] does.
+func (s *Shelf) Entries(ctx context.Context, types []stix.Type, tier score.Tier, q storage.Query) (Entries, error) {
+	if err := s.enter(ctx); err != nil {
+		return Entries{}, err
+	}
+	defer s.leave()
+	current, q, j, err := s.current(q)
+	if err != nil {
+		return Entries{}, err
+	}
+	e, err := current.entries(types, tier, q, j)
+	s.keep(ctx, current, false)
+	if errors.Is(err, ErrTooLong) {
+		err = fmt.Errorf("%w: there are more than %d values or %d MiB", err, MaxLines, MaxBytes>>20)
+	}
+	return e, err
 }
 
 func known(name string) error {
@@ -83,7 +115,10 @@ func (s *Shelf) enter(ctx context.Context) error {
 	}
 }
 
-func (s *Shelf) leave() { <-s.turn }
+func (s *Shelf) leave() {
+	s.publish()
+	<-s.turn
+}
 
 // current returns the set for a query, up to date, and the query and the judging
 // of its moment.
@@ -97,10 +132,11 @@ func (s *Shelf) current(q storage.Query) (*set, storage.Query, *Judging, error) 
 		j := s.judge(q.Now)
 		if len(s.sets) == maxSets {
 			oldest := slices.MinFunc(s.sets, func(a, b *set) int { return cmp.Compare(a.used.UnixNano(), b.used.UnixNano()) })
-			s.sets = slices.DeleteFunc(s.sets, func(v *set) bool { return v == oldest })
+			s.drop(func(v *set) bool { return v == oldest })
 		}
 		v, err := s.build(q, &j)
 		if err == nil {
+			s.recall(v)
 			s.sets = append(s.sets, v)
 		}
 		return v, q, &j, err
@@ -117,7 +153,8 @@ func (s *Shelf) current(q storage.Query) (*set, storage.Query, *Judging, error) 
 	old.doze()
 	v, err := s.build(q, &j)
 	if err == nil {
-		v.guards, s.sets[i] = old.guards, v
+		v.succeed(old)
+		s.sets[i] = v
 	}
 	return v, q, &j, err
 }
@@ -141,62 +178,57 @@ func (s *Shelf) follow(v *set, q storage.Query, j *Judging) (bool, error) {
 	return v.follow(q, j)
 }
 
-// tidy drops lists nobody asks for. Of those that machines act on it keeps what
-// they were, since that is what the next answer must not be too far from.
+// tidy drops what is at hand for groups that nobody asks for. What their lists
+// were it keeps, since that is what the next answer must not be too far from.
 func (s *Shelf) tidy(now time.Time) {
-	s.sets = slices.DeleteFunc(s.sets, func(v *set) bool {
+	s.drop(func(v *set) bool {
 		away := now.Sub(v.used)
 		if away > idle {
 			v.doze()
 		}
-		return away > idle && len(v.guards) == 0 || away > absence
+		return away > absence
 	})
 }
 
-// Alarms returns the lists that stand still at the moment of a query, of all
-// groups of askers that see no more than this one.
-func (s *Shelf) Alarms(ctx context.Context, q storage.Query) ([]Alarm, error) {
+// drop forgets groups of askers, but not how often their lists were stopped.
+func (s *Shelf) drop(gone func(*set) bool) {
+	s.sets = slices.DeleteFunc(s.sets, func(v *set) bool {
+		if gone(v) {
+			s.holds += v.holds
+			return true
+		}
+		return false
+	})
+}
+
+// Release lets what stands still of a list, or of a type, be what it should be,
+// for all groups of askers that see no more than whoever asks with a query.
+// Errors wrap [ErrUnknown] and [ErrNotHeld].
+func (s *Shelf) Release(ctx context.Context, name string, tier score.Tier, q storage.Query) error {
+	types := meant(name)
+	if types == nil {
+		return known(name)
+	}
 	if err := s.enter(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	defer s.leave()
 	if q.Now.IsZero() {
 		q.Now = time.Now()
 	}
-	var alarms []Alarm
+	released := 0
 	for _, v := range s.sets {
-		for _, g := range v.guards {
-			if g.hold != nil && q.Now.Before(g.hold.Until) && v.sights.within(&q) {
-				alarms = append(alarms, *g.hold)
+		before := released
+		for _, t := range types {
+			k := key{t, tier}
+			if g := v.guards[k]; g != nil && g.hold != nil && q.Now.Before(g.hold.Until) && v.sights.within(&q) {
+				*g = guard{}
+				delete(v.shown, k)
+				released++
 			}
 		}
-	}
-	slices.SortFunc(alarms, func(a, b Alarm) int {
-		return cmp.Or(cmp.Compare(b.Tier, a.Tier), cmp.Compare(a.Feed, b.Feed), a.Since.Compare(b.Since), cmp.Compare(a.Lines, b.Lines))
-	})
-	return alarms, nil
-}
-
-// Release lets a list that stands still be what it should be, for all groups of
-// askers that see no more than whoever asks with a query. Errors wrap
-// [ErrUnknown] and [ErrNotHeld].
-func (s *Shelf) Release(ctx context.Context, name string, tier score.Tier, q storage.Query) error {
-	if err := known(name); err != nil {
-		return err
-	}
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	defer s.leave()
-	if q.Now.IsZero() {
-		q.Now = time.Now()
-	}
-	k, released := key{name, tier}, 0
-	for _, v := range s.sets {
-		if g := v.guards[k]; g != nil && g.hold != nil && q.Now.Before(g.hold.Until) && v.sights.within(&q) {
-			*g = guard{}
-			delete(v.lists, k)
-			released++
+		if released > before {
+			s.keep(ctx, v, true)
 		}
 	}
 	if released == 0 {

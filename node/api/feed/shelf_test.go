@@ -32,7 +32,7 @@ func TestTooLongIsNotCut(t *testing.T) {
 	d.keep(newAuthor("bank"), saying{values: "203.0.113.7 2001:db8::7 evil.example"})
 	d.want("203.0.113.7", "ipv4", storage.Query{})
 	d.sets[0].columns[stix.IPv4Addr] = longColumn()
-	clear(d.sets[0].lists)
+	clear(d.sets[0].shown)
 	d.keep(newAuthor("hospital"), saying{values: "203.0.113.8"})
 	for _, name := range []string{"ip", "ipv4"} {
 		if l, err := d.List(t.Context(), name, score.Observe, storage.Query{Now: start}); !errors.Is(err, ErrTooLong) || l.Parts != nil {

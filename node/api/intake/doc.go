@@ -16,14 +16,16 @@
 //	         value<TAB>count. hosts and adblock are lists whose lines look so,
 //	         and every list reader understands all of them
 //	text     a report or a mail as a person pasted it
+//	crowdsec alerts as CrowdSec's http notification plugin sends them ({{.|toJson}})
+//	eve      Suricata's EVE log, of which alerts alone say something
 //
 // Input may be gzip (at most [MaxInput] bytes unpacked), UTF-8 with or without
 // a byte order mark, or UTF-16 with one.
 //
 // # Rows
 //
-// A row is a line (list, text), a record (csv), an object (stix) or an
-// attribute (misp). Every row comes out exactly once as accepted, skipped or
+// A row is a line (list, text), a record (csv), an object (stix), an
+// attribute (misp) or an alert (crowdsec, eve). Every row comes out exactly once as accepted, skipped or
 // refused, so that a [Tally] adds up. Skipped rows say nothing to anybody
 // (comments, duplicates, context); refused rows were meant to be indicators
 // and could not be taken.
@@ -52,11 +54,17 @@
 // heading about references, or as the end of a sentence they are the author's
 // sources and addresses, and left alone.
 //
+// # Detections
+//
+// Of an alert the address that attacked is taken, the scenario or rule by its name,
+// and when: who was attacked, on which machine, with which payload, is not even
+// looked at, and stands in no report of a row that is refused.
+//
 // # Limits
 //
 // Memory is bounded whatever the size of the input: a line or CSV record has
 // at most [MaxLine] bytes, a STIX object [stix.MaxObject], a MISP event or collection of
-// attributes [MaxEvent] (its tags may come last); what is longer is refused as
+// attributes [MaxEvent] (its tags may come last), an alert [MaxAlert]; what is longer is refused as
 // one row and skipped unbuffered.
 // Duplicates within a file are recognised up to three million distinct values;
 // beyond that they go through and meet their deterministic ids later.

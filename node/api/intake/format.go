@@ -33,6 +33,9 @@ const (
 	Hosts   Format = "hosts"
 	Adblock Format = "adblock"
 	Text    Format = "text"
+
+	CrowdSec Format = "crowdsec"
+	EVE      Format = "eve"
 )
 
 // ParseFormat reads a format name as a flag carries it; "" is [Auto].
@@ -40,10 +43,10 @@ func ParseFormat(s string) (Format, error) {
 	switch f := Format(strings.ToLower(s)); f {
 	case "":
 		return Auto, nil
-	case Auto, STIX, MISP, CSV, List, Hosts, Adblock, Text:
+	case Auto, STIX, MISP, CSV, List, Hosts, Adblock, Text, CrowdSec, EVE:
 		return f, nil
 	}
-	return "", fmt.Errorf("unknown format %q (one of auto, stix, misp, csv, list, hosts, adblock, text)", s)
+	return "", fmt.Errorf("unknown format %q (one of auto, stix, misp, csv, list, hosts, adblock, text, crowdsec, eve)", s)
 }
 
 // Options say how to read one file.

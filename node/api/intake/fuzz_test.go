@@ -110,3 +110,19 @@ func FuzzAuto(f *testing.F) {
 	seeds(f, "")
 	f.Fuzz(func(t *testing.T, data []byte) { check(t, data, Auto) })
 }
+
+// FuzzDetections: of an alert only what is meant to be taken comes out.
+func FuzzDetections(f *testing.F) {
+	seeds(f, "crowdsec", "eve")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, format := range []Format{CrowdSec, EVE} {
+			for _, row := range check(t, data, format) {
+				for _, d := range row.Drafts {
+					if len(row.Drafts) != 1 || len(d.Indicator.Labels) > 1 || !strings.HasPrefix(d.Indicator.Description, "detected by ") {
+						t.Fatalf("%+v", row)
+					}
+				}
+			}
+		}
+	})
+}

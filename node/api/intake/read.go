@@ -54,6 +54,10 @@ func Read(ctx context.Context, r io.Reader, o Options) (Guess, iter.Seq2[Row, er
 			s.stix(next)
 		case MISP:
 			s.misp(next)
+		case CrowdSec:
+			s.detections(next, s.crowdsec)
+		case EVE:
+			s.detections(next, s.eve)
 		case CSV:
 			s.mentions(head, true)
 			s.csv(cols, next)

@@ -34,7 +34,7 @@ func sniff(head []byte, o Options) (Guess, layout, error) {
 		}
 		return sniffLines(head, l, ok)
 	}
-	if f == STIX || f == MISP || f == Text {
+	if f == STIX || f == MISP || f == Text || f == CrowdSec || f == EVE {
 		return g, layout{}, nil
 	}
 	n := countShapes(head)
@@ -81,6 +81,10 @@ func sniffJSON(head []byte) (Guess, error) {
 	}
 	for _, name := range names {
 		switch name {
+		case "scenario", "events_count", "capacity":
+			return Guess{CrowdSec, shape}, nil
+		case "event_type":
+			return Guess{EVE, shape}, nil
 		case "Event", "response", "Attribute", "Orgc", "threat_level_id", "Object":
 			return Guess{MISP, shape}, nil
 		case "spec_version", "pattern", "created", "object_refs":
