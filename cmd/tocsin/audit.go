@@ -40,7 +40,8 @@ what does not apply is left out. Names are those the node uses now; --json also 
 the keys. ACTOR is node, token ID ROLE, or operator with the user's uid.`
 
 const auditVerifyHelp = `Reads the whole journal: of the node; or, without it, in DIR (a node's directory or
-its audit directory), or one exported FILE (- is standard input). Prints
+its audit directory), or one exported FILE (- is standard input). In DIR it asks for
+the passphrase where the node has one: its journal is sealed. Prints
 
   ok: 812 records, 1 to 812, from 2026-11-01 to 2026-11-22
   mark: 812:3fa9...
@@ -49,12 +50,14 @@ and, for each place that is not what was written, with exit code 1,
 
   fault: 00000001-2026-11.jsonl:17: WHAT
 
-Whoever can write all of the files can write another history. That shows against a
-mark kept elsewhere: note the mark where nobody of this host can write, and give it
-with --mark.`
+Whoever can write all of the files can write another history, or, where the journal
+is sealed under a passphrase, bring back the files of an earlier day. Both show
+against a mark kept elsewhere: note the mark where nobody of this host can write, and
+give it with --mark.`
 
 const auditExportHelp = `Writes the lines of the journal as they are to standard output, to be kept elsewhere
-and verified there: tocsin audit verify FILE.`
+and verified there: tocsin audit verify FILE. Also of a node with a passphrase they
+are plain JSON: whoever keeps them keeps them safe.`
 
 func (c *cli) auditCommand() *cobra.Command {
 	cmd := group("audit", "What the node did, by whom and by which rule", c.auditListCommand(), c.auditVerifyCommand(), c.auditExportCommand())
@@ -140,8 +143,10 @@ func auditLine(r api.AuditRecord) string {
 
 func (c *cli) auditVerifyCommand() *cobra.Command {
 	var texts []string
+	var file string
 	cmd := &cobra.Command{Use: "verify [DIR|FILE]", Short: "Read the whole journal and say what is wrong with it", Long: auditVerifyHelp, Args: oneArgAtMost}
 	cmd.Flags().StringSliceVar(&texts, "mark", nil, "SEQ:HASH that was noted before; may be repeated")
+	cmd.Flags().StringVar(&file, "passphrase-file", "", "with DIR: file with the passphrase of the keys, instead of what config.toml says")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var marks []journal.Mark
 		for _, text := range texts {
@@ -151,7 +156,7 @@ func (c *cli) auditVerifyCommand() *cobra.Command {
 			}
 			marks = append(marks, m)
 		}
-		report, err := c.verifyAudit(cmd.Context(), args, marks)
+		report, err := c.verifyAudit(cmd.Context(), args, file, marks)
 		if err != nil {
 			return err
 		}
@@ -161,7 +166,7 @@ func (c *cli) auditVerifyCommand() *cobra.Command {
 }
 
 // verifyAudit asks the node, or reads what was named without it.
-func (c *cli) verifyAudit(ctx context.Context, args []string, marks []journal.Mark) (report journal.Report, err error) {
+func (c *cli) verifyAudit(ctx context.Context, args []string, passphrase string, marks []journal.Mark) (report journal.Report, err error) {
 	if len(args) == 0 {
 		err = c.ask(func(client *api.Client) error {
 			report, err = client.VerifyAudit(ctx, marks...)
@@ -185,11 +190,39 @@ func (c *cli) verifyAudit(ctx context.Context, args []string, marks []journal.Ma
 		defer f.Close()
 		return journal.VerifyStream(f, marks...)
 	}
+	home := directory(filepath.Dir(filepath.Clean(path)))
 	if inside := directory(path).audit(); isDir(inside) {
-		path = inside
+		home, path = directory(path), inside
 	}
-	report, err = journal.Verify(path, marks...)
+	key, err := c.journalKey(home, passphrase)
+	if err != nil {
+		return report, err
+	}
+	report, err = journal.Files{Dir: path, Key: key}.Verify(marks...)
+	if errors.Is(err, journal.ErrKey) {
+		err = hinted(err, "name the node's own directory: its store.key and its passphrase open the journal")
+	}
 	return report, missing(err)
+}
+
+// journalKey opens the key of a journal that is read without its node; nil where
+// the node has no passphrase, or none lives there.
+func (c *cli) journalKey(home directory, passphrase string) ([]byte, error) {
+	if _, err := os.Stat(home.storeKey()); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if conf, err := home.readConfig(); passphrase == "" && err == nil {
+		passphrase = home.within(conf.PassphraseFile)
+	}
+	word, err := c.passphrase(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	store, err := home.openStoreKey(word)
+	if err != nil {
+		return nil, err
+	}
+	return keys{store: store}.journal()
 }
 
 func isDir(path string) bool {

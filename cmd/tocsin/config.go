@@ -28,6 +28,7 @@ type config struct {
 	Announce       []string       `toml:"announce"`
 	HTTP           string         `toml:"http"`
 	Hosts          []string       `toml:"hosts"`
+	LoopbackFeeds  string         `toml:"loopback_feeds"`
 	TLS            tlsFiles       `toml:"tls"`
 	PassphraseFile string         `toml:"passphrase_file"`
 	LogLevel       string         `toml:"log_level"`
@@ -66,6 +67,12 @@ http = {{toml .HTTP}}
 # Names by which tools call the HTTP door, besides its own addresses:
 # hosts = ["tocsin.soc.bank.example"]
 hosts = {{toml .Hosts}}
+
+# The strictest label that programs of this machine which can show no token
+# (resolvers, proxies) get in feeds: clear, green, amber or amber+strict. Empty:
+# none, they need a token. Not with a proxy on this machine that passes on what
+# others ask: whoever comes by it comes from here.
+loopback_feeds = {{toml .LoopbackFeeds}}
 
 # File with the passphrase of the keys, readable by nobody else. Empty: the
 # systemd credential tocsin.passphrase, else whoever starts the daemon is asked.
@@ -207,7 +214,21 @@ func (c config) check() error {
 	if c.suite() == 0 {
 		return fmt.Errorf("sealing = %q: %s or %s", c.Sealing, sealHybrid, sealX25519)
 	}
+	if _, err := c.loopbackFeeds(); err != nil {
+		return err
+	}
 	return c.checkHTTP()
+}
+
+// loopbackFeeds is the label of the key loopback_feeds, none where it is empty.
+func (c config) loopbackFeeds() (label protocol.TLP, err error) {
+	if c.LoopbackFeeds == "" {
+		return label, nil
+	}
+	if err := label.UnmarshalText([]byte(c.LoopbackFeeds)); err != nil || label == protocol.Red {
+		return label, fmt.Errorf("loopback_feeds = %q: clear, green, amber, amber+strict, or empty", c.LoopbackFeeds)
+	}
+	return label, nil
 }
 
 // Values of the key sealing.

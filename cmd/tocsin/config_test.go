@@ -14,7 +14,7 @@ func TestConfigReadsWhatItWrites(t *testing.T) {
 		Org: "bank \"north\"", Listen: []string{"/ip6/2001:db8::1/tcp/4001"}, Announce: []string{"/dns4/tocsin.bank.example/tcp/4001"},
 		HTTP: "203.0.113.1:7801", Hosts: []string{"tocsin.bank.example"}, TLS: tlsFiles{Cert: "http.pem", Key: "/etc/http.key"},
 		PassphraseFile: "/etc/tocsin.pass", LogLevel: "warn", Connections: 3, MaxPeers: 50, Sealing: sealX25519,
-		Trusted: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
+		LoopbackFeeds: "amber+strict", Trusted: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
 	}
 	small := defaultConfig()
 	small.Org = "bank"
@@ -56,6 +56,8 @@ func TestConfigRefuses(t *testing.T) {
 		{"org = \"bank\"\nhttp = \"localhost.evil.example:7801\"\n", "not a loopback address"},
 		{"org = \"bank\"\n[tls]\ncert = \"a.pem\"\n", "cert and key are needed together"},
 		{"org = \"bank\"\nsealing = \"rot13\"\n", "hybrid or x25519"},
+		{"org = \"bank\"\nloopback_feeds = \"red\"\n", "amber+strict, or empty"},
+		{"org = \"bank\"\nloopback_feeds = \"all\"\n", "amber+strict, or empty"},
 		{"org = \"bank\"\nlog_level = \"loud\"\n", "one of debug, info, warn, error"},
 		{"org = \"bank\"\nconnections = 0\n", "1 to 200"},
 		{"org = \"bank\"\nmax_peers = 1000000\n", "8 to 5000"},

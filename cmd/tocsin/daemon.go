@@ -28,6 +28,7 @@ const (
 	maxHeader     = 32 << 10
 	requestGrace  = time.Second // for requests under way when we stop
 	sweepEvery    = 3 * time.Hour
+	maxCA         = 1 << 20
 	maxSocketPath = 103 // what every unix takes
 )
 
@@ -55,7 +56,7 @@ func startDaemon(ctx context.Context, dir directory, c config, k keys, small boo
 		d.takeLock,
 		func() error { return dir.readySealKey(&k, c.suite()) },
 		func() error { return d.openStore(storage.Options{Key: k.store, Small: small, Log: log}) },
-		d.openJournal,
+		func() error { return d.openJournal(k) },
 		func() error { return d.startNode(ctx, c, k) },
 		d.noteLife,
 		d.watchJournal,
@@ -126,7 +127,7 @@ func (d *daemon) newNode(ctx context.Context, c config, k keys, h host.Host, gat
 	return node.Start(ctx, node.Config{
 		Host: h, Gate: gate, Key: k.node, Org: k.org, Certificate: k.cert, Name: c.Org,
 		Store: d.store, Log: d.log, Connections: c.Connections, Keep: d.dir.keepCert, Entry: k.entry, Seal: k.seal, Rules: rules,
-		Audit: d.audit.Append, AuditSync: d.audit.AppendSync,
+		Audit: d.audit.Append, AuditSync: d.audit.AppendSync, History: d.audit.List,
 	})
 }
 
@@ -190,7 +191,12 @@ func (d *daemon) prune(ctx context.Context, now time.Time) {
 // openDoors serves the API on the directory's socket and, where configured, on
 // TCP.
 func (d *daemon) openDoors(ctx context.Context, c config) error {
-	door := api.New(api.Config{Node: d.node, Hosts: c.Hosts, Log: d.log, Policy: d.rules.files(), Audit: d.audit.door()})
+	label, err := c.loopbackFeeds()
+	if err != nil {
+		return err
+	}
+	door := api.New(api.Config{Node: d.node, Hosts: c.Hosts, Loopback: label, Log: d.log, Policy: d.rules.files(), Audit: d.audit.door(), Files: d.readOperators})
+	d.runDoor(door)
 	local, err := d.dir.listen()
 	if err != nil {
 		return err
@@ -210,6 +216,35 @@ func (d *daemon) openDoors(ctx context.Context, c config) error {
 	d.http = remote.Addr()
 	d.serve(remote, door.Remote(), secure)
 	return nil
+}
+
+// runDoor has the door do what nobody asks for, until stop.
+func (d *daemon) runDoor(door *api.Door) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := door.Run(ctx); err != nil {
+			d.log.Error("sinks and sources have stopped", "err", err)
+		}
+	}()
+	d.later(func(stopping context.Context) error {
+		cancel()
+		<-done
+		if err := door.SaveFeeds(stopping); err != nil { // they are a minute old then
+			d.log.Warn("the baselines of the feeds are not written", "err", err)
+		}
+		return nil
+	})
+}
+
+// readOperators reads a file that the operator named for a sink or a source: a
+// certificate, or a secret, which nobody else may read.
+func (d *daemon) readOperators(path string, secret bool) ([]byte, error) {
+	if secret {
+		return readSecret(path, maxConfig)
+	}
+	return readFile(path, maxCA)
 }
 
 // serve answers on a listener until stop.

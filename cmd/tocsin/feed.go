@@ -47,15 +47,17 @@ const feedListHelp = `Prints a line for every list of a tier:
 
   NAME TIER lines:N [left-out:N] [held-until:TIME]
 
-and then one for every list, of any tier, that stands still because too much of it
-would have changed at once, with how many lines wait to come and to go and who
-said most of them:
+and then one for the values of every type, in any tier, that stand still because
+too much of them would have changed at once, in every list and format they are in,
+with how many lines wait to come and to go and who said most of them:
 
-  alarm NAME TIER since:TIME until:TIME come:N gone:N lines:N [by:ORG,ORG]`
+  alarm NAME TIER since:TIME until:TIME come:N gone:N lines:N [by:ORG,ORG]
 
-const feedReleaseHelp = `Lets a list that stands still be at once what it should be by now. Look first whose
-word that is: ` + "`tocsin feed list`" + ` names who said most of what waits. Exit code 3 where
-the list does not stand still. It takes a reviewer or an operator.`
+NAME is the list of the type alone, such as ipv4, or the type where there is none.`
+
+const feedReleaseHelp = `Lets what stands still of a list be at once what it should be by now. Look first
+whose word that is: ` + "`tocsin feed list`" + ` names who said most of what waits. Exit code 3
+where nothing of the list stands still. It takes a reviewer or an operator.`
 
 func (c *cli) feedCommand() *cobra.Command {
 	var tier string
@@ -81,9 +83,9 @@ func (c *cli) feedListCommand() *cobra.Command {
 
 func (c *cli) feedReleaseCommand() *cobra.Command {
 	var tier string
-	cmd := &cobra.Command{Use: "release NAME", Short: "Let a list that stands still change now", Long: feedReleaseHelp, Args: exactArgs("NAME"), ValidArgs: feed.Names()}
+	cmd := &cobra.Command{Use: "release NAME", Short: "Let a list that stands still change now", Long: feedReleaseHelp, Args: exactArgs("NAME"), ValidArgs: feed.Guarded()}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkFeed(args[0], tier); err != nil {
+		if err := checkFeed(feed.Guarded(), args[0], tier); err != nil {
 			return err
 		}
 		return c.ask(func(client *api.Client) error {
@@ -100,9 +102,9 @@ func (c *cli) feedReleaseCommand() *cobra.Command {
 }
 
 // checkFeed refuses what no node has.
-func checkFeed(name, tier string) error {
-	if !slices.Contains(feed.Names(), name) {
-		return hinted(usagef("unknown feed %q", name), "one of %s", strings.Join(feed.Names(), ", "))
+func checkFeed(names []string, name, tier string) error {
+	if !slices.Contains(names, name) {
+		return hinted(usagef("unknown feed %q", name), "one of %s", strings.Join(names, ", "))
 	}
 	if _, err := score.ParseTier(tier); tier != "" && err != nil {
 		return usagef("--tier: %v", err)
@@ -111,7 +113,7 @@ func checkFeed(name, tier string) error {
 }
 
 func (c *cli) feed(ctx context.Context, name, tier string) error {
-	if err := checkFeed(name, tier); err != nil {
+	if err := checkFeed(feed.Names(), name, tier); err != nil {
 		return err
 	}
 	return c.ask(func(client *api.Client) error {
@@ -131,7 +133,7 @@ func (c *cli) feed(ctx context.Context, name, tier string) error {
 }
 
 func (c *cli) listFeeds(ctx context.Context, tier string) error {
-	if err := checkFeed(feed.Names()[0], tier); err != nil {
+	if err := checkFeed(feed.Names(), feed.Names()[0], tier); err != nil {
 		return err
 	}
 	return c.ask(func(client *api.Client) error {

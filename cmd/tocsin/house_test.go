@@ -24,7 +24,7 @@ var staircase = [][]string{
 	{"trust/score"},
 	{"trust/policy"},
 	{"storage", "storage/journal"},
-	{"node", "node/api/intake", "node/api/feed"},
+	{"node", "node/api/intake", "node/api/feed", "node/api/crowdsec", "node/api/sink", "node/api/source", "node/api/taxii"},
 	{"node/api"},
 	{"node/nodetest"},
 	{"cmd/tocsin"},

@@ -54,7 +54,7 @@ func (c *cli) importCommand() *cobra.Command {
 		Example: "  tocsin import --tlp green feed.csv\n  zcat list.gz | tocsin import --tlp clear --format list -"}
 	f.add(cmd)
 	f.to.add(cmd)
-	cmd.Flags().StringVar(&f.format, "format", "auto", "auto, stix, misp, csv, list, hosts, adblock or text")
+	cmd.Flags().StringVar(&f.format, "format", "auto", "auto, stix, misp, csv, list, hosts, adblock, text, crowdsec or eve")
 	cmd.Flags().BoolVar(&f.context, "context", false, "also say what the source marks as context only (MISP to_ids false)")
 	cmd.Flags().StringVar(&f.column, "column", "", "csv: name or number of the column with the values (default: guessed)")
 	complete(cmd, "format", "auto", "stix", "misp", "csv", "list", "hosts", "adblock", "text")

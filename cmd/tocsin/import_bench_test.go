@@ -11,7 +11,6 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
-	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api"
 )
 
@@ -101,7 +100,7 @@ func catchUp(b *testing.B, from, to *process) {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
 	late := time.After(importWithin)
-	var got node.Status
+	var got api.StatusAnswer
 	for got.Claims != want.Claims || got.Objects != want.Objects {
 		select {
 		case <-ticker.C:

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -23,21 +26,48 @@ func (d directory) audit() string { return filepath.Join(string(d), "audit") }
 // A recorder keeps a daemon's audit journal.
 type recorder struct {
 	*journal.Journal
-	dir      string
 	log      *slog.Logger
 	verified atomic.Pointer[journal.Report]
 	noted    map[journal.Fault]bool // of the watching goroutine
 }
 
+// journal is the key the journal is sealed under: of the store's own, so there is
+// one where there is a passphrase, and it stays as long as the store does.
+func (k keys) journal() ([]byte, error) {
+	if k.store == nil {
+		return nil, nil
+	}
+	return hkdf.Key(sha256.New, k.store, nil, "tocsin audit journal v1", journal.KeySize)
+}
+
 // openJournal begins to put on record what the node does.
-func (d *daemon) openJournal() error {
-	j, err := journal.Open(d.dir.audit(), journal.Options{Log: d.log})
+func (d *daemon) openJournal(k keys) error {
+	key, err := k.journal()
+	if err != nil {
+		return err
+	}
+	j, err := journal.Open(d.dir.audit(), journal.Options{Key: key, Log: d.log})
 	if err != nil {
 		return hinted(fmt.Errorf("the audit journal: %w", err), "look at %s", d.dir.audit())
 	}
-	d.audit = &recorder{Journal: j, dir: d.dir.audit(), log: d.log, noted: map[journal.Fault]bool{}}
-	d.later(func(context.Context) error { return j.Close() })
+	d.audit = &recorder{Journal: j, log: d.log, noted: map[journal.Fault]bool{}}
+	d.later(func(context.Context) error { return d.closeJournal() })
 	return nil
+}
+
+// closeJournal says what was lost, unless the daemon ends for it and says so.
+func (d *daemon) closeJournal() error {
+	err := d.audit.Close()
+	if err != nil && errors.Is(d.ended, journal.ErrFailed) {
+		d.log.Error("audit journal: close", "err", err)
+		return nil
+	}
+	return err
+}
+
+// journalFault is why the daemon ends when its acts cannot be put on record.
+func (d *daemon) journalFault() error {
+	return hinted(fmt.Errorf("the audit journal: %w", d.audit.Stats().Failed), "look at the disk of %s; it starts again as soon as %s can be written", d.dir, d.dir.audit())
 }
 
 // noteLife notes the start, and at the end the stop and its reason.
@@ -95,7 +125,7 @@ func (r *recorder) look(ctx context.Context, before time.Time) {
 	if removed > 0 {
 		r.log.Info("audit journal pruned", "segments", removed)
 	}
-	report, err := journal.Verify(r.dir)
+	report, err := r.Verify()
 	if err != nil {
 		r.log.Error("audit journal: verify", "err", err)
 		return
@@ -112,7 +142,7 @@ func (r *recorder) look(ctx context.Context, before time.Time) {
 
 // door is how the door reaches the journal.
 func (r *recorder) door() api.Journal {
-	return api.Journal{Dir: r.dir, Open: r.Journal, Verified: r.verified.Load}
+	return api.Journal{Open: r.Journal, Verified: r.verified.Load}
 }
 
 // record puts another policy on record before it is in force. Where that cannot

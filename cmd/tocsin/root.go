@@ -68,7 +68,7 @@ func (c *cli) root() *cobra.Command {
 		c.groupCommand(), c.whoCommand(), c.revokeCommand(), c.eraseCommand(),
 		c.archiveCommand(),
 		c.policyCommand(), c.reviewCommand(), c.auditCommand(),
-		c.keyCommand(), c.certifyCommand(), c.tokenCommand(), c.storeCommand(), c.backupCommand(), c.restoreCommand(), c.versionCommand(),
+		c.keyCommand(), c.certifyCommand(), c.tokenCommand(), c.collectionCommand(), c.sinkCommand(), c.sourceCommand(), c.storeCommand(), c.backupCommand(), c.restoreCommand(), c.versionCommand(),
 	)
 	return root
 }

@@ -27,9 +27,10 @@ It refuses to start when a key file or the directory can be read by others, when
 another daemon is at work on the directory, when a port is in use, on unknown
 configuration keys, on a policy with a fault, and on an HTTP address that is not
 loopback without [tls].
-It ends with code 1 when the disk reports an error: nothing is acknowledged that
-is not safe. On a disk that is nearly full it takes nothing in, serves on, and
-goes on by itself when space is free; it refuses to start only where not even the
+It ends with code 1 when the disk reports an error, to the store or to the audit
+journal: nothing is acknowledged that is not safe.
+On a disk that is nearly full it takes nothing in, serves on, and goes on by itself
+when space is free; it refuses to start only where not even the
 store can be opened, and says how much that takes.`
 
 // stopWithin and a second is how long an end may take.
@@ -139,12 +140,15 @@ func (d *daemon) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-d.store.Failed():
+	case <-d.audit.Failed():
 	case err := <-d.failed:
 		return err
 	}
 	select {
 	case <-d.store.Failed(): // said also when both happened
 		return hinted(d.storeFault(), "look at the disk of %s, then start again", d.dir)
+	case <-d.audit.Failed():
+		return d.journalFault()
 	default:
 		return nil
 	}

@@ -32,9 +32,10 @@ const statusHelp = `Shows the state of the node as key: value lines:
 An origin is how far one organisation's log is held here: complete, or what of it
 is known to exist and missing, as numbers of an epoch, and what became of the
 bodies (held, absent, declined, expired, pruned, erased). Queues that are not
-empty follow. A node that comes in with a new key shows as entering what is left
-to do, and why. --json has all counters as well. Lines read-only, lost and damaged
-come where the store is in trouble.
+empty follow, and a line feed-alarm for each list that stands still, as in
+` + "`tocsin feed list`" + `. A node that comes in with a new key shows as entering what is
+left to do, and why. --json has all counters as well. Lines read-only, lost and
+damaged come where the store is in trouble.
 
 With the id of a bulletin of our own (submit --json prints it), or a value that
 we have said, shows what became of it at every node that may have it:
@@ -68,7 +69,11 @@ func (c *cli) status(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return c.print(status, "%s", statusLines(status))
+		lines := []string{statusLines(status.Status)}
+		for _, a := range status.FeedAlarms {
+			lines = append(lines, "feed-alarm: "+feedAlarmLine(&a))
+		}
+		return c.print(status, "%s", strings.Join(lines, "\n"))
 	})
 }
 

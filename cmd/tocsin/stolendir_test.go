@@ -1,17 +1,23 @@
 package main
 
 import (
+	"encoding/hex"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
 // TestStolenDaemon: whoever takes the directories of two daemons with a
 // passphrase, running, stopped in good order or killed, reads nothing in them:
-// no content of any label, no name of a peer, a group or a community, no token
-// and no key. Without a passphrase the same search finds it.
+// no content of any label, no id of a bulletin, no key or name of another, of a
+// group or a community, no act of the journal, no token and no key of its own.
+// Without a passphrase the same search finds it. What can be seen all the same is
+// listed in seenAllTheSame.
 func TestStolenDaemon(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the command and runs four processes")
@@ -52,12 +58,17 @@ func stolenDaemon(t *testing.T, binary string, passphrase []byte) {
 			if passphrase != nil {
 				showsNone(t, p.dir, content[p])
 				showsNone(t, p.dir, keys[p])
+				seenAllTheSame(t, p.dir)
 			}
 		}
 	}
 	if passphrase != nil {
+		if out := bank.must("audit", "verify", string(bank.dir)); !strings.HasPrefix(out, "mark: ") {
+			t.Errorf("audit verify without the node: %s", out)
+		}
 		return
 	}
+	delete(content[bank], redID) // of which only keys may be left, and badger cuts those in two
 	for _, p := range []*process{bank, hospital} {
 		for _, canaries := range []map[string][]byte{content[p], keys[p]} {
 			if found := shown(t, p.dir, canaries); !namesAll(found, canaries) {
@@ -66,6 +77,8 @@ func stolenDaemon(t *testing.T, binary string, passphrase []byte) {
 		}
 	}
 }
+
+const redID = "the id of what is under RED"
 
 // sayCanaries has the bank say something under every label, to a group and to
 // persons. It returns what each of the two then holds, and what nobody keeps.
@@ -77,15 +90,22 @@ func sayCanaries(t *testing.T, bank, hospital *process) (content map[*process]ma
 	hospital.meets(1)
 	bank.must("group", "create", "group-of-canaries", "hospital-of-canaries")
 	person := hospital.must("token", "create", "--role", "reader", "--clearance", "red", "--person", "alice-of-canaries", "--name", "tool-of-canaries")
-	both, own := map[string][]byte{}, map[string][]byte{}
+	both, own, idOfRed := map[string][]byte{}, map[string][]byte{}, []byte(nil)
 	for label, to := range map[string][]string{
 		"clear": nil, "green": nil, "amber": {"--group", "group-of-canaries"}, "amber+strict": {"--to", "hospital-of-canaries"}, "red": {"--to", "hospital-of-canaries/alice-of-canaries"},
 	} {
 		name := strings.ReplaceAll(label, "+", "-")
 		value, description := "canary-"+name+".example", "said of the "+name+" canary in confidence"
-		bank.must(append([]string{"submit", "--tlp", label, "--description", description, "--tag", "tag-of-" + name + "-canary", value}, to...)...)
+		said := bank.must(append([]string{"submit", "--json", "--tlp", label, "--description", description, "--tag", "tag-of-" + name + "-canary", value}, to...)...)
 		both["a value under "+label], both["a description under "+label], both["a tag under "+label] = []byte(value), []byte(description), []byte("tag-of-"+name+"-canary")
-		if label != "red" {
+		id, err := hex.DecodeString(bulletinID.FindString(said))
+		if err != nil || len(id) != len(protocol.ID{}) {
+			t.Fatalf("no id in %s", said)
+		}
+		if label == "red" {
+			idOfRed = id // only its author's files name it where nothing is sealed
+		} else {
+			both["the id of what is under "+label] = id
 			hospital.learns(value, "bank-of-canaries")
 		}
 	}
@@ -95,7 +115,10 @@ func sayCanaries(t *testing.T, bank, hospital *process) (content map[*process]ma
 	})
 	both["the group"], both["the community"], both["the person"] = []byte("group-of-canaries"), []byte("isac-of-canaries"), []byte("alice-of-canaries")
 	own["the name of a token"] = []byte("tool-of-canaries")
-	content = map[*process]map[string][]byte{bank: {"the other": []byte("hospital-of-canaries")}, hospital: {"the other": []byte("bank-of-canaries")}}
+	content = map[*process]map[string][]byte{
+		bank:     {redID: idOfRed, "the other": []byte("hospital-of-canaries"), "its key": orgKey(t, hospital), "an act": []byte(`"act":"submit"`), "a label in the journal": []byte(`"tlp":"amber+strict"`)},
+		hospital: {"the other": []byte("bank-of-canaries"), "its key": orgKey(t, bank), "an act": []byte(`"act":"admit"`), "a rule": []byte(`"rule":"create"`)},
+	}
 	for name, canary := range both {
 		content[bank][name], content[hospital][name] = canary, canary
 	}
@@ -104,6 +127,55 @@ func sayCanaries(t *testing.T, bank, hospital *process) (content map[*process]ma
 	}
 	return content, map[string][]byte{"a token": []byte(strings.TrimPrefix(person, "tocsin_")), "an invite": []byte(token[len(token)-40:])}
 }
+
+var bulletinID = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
+
+// orgKey is the organisation's public key of a directory.
+func orgKey(t *testing.T, p *process) []byte {
+	t.Helper()
+	cert, err := p.dir.readCert(p.dir.cert())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert.Org[:]
+}
+
+// seenAllTheSame is what whoever has a directory with a passphrase sees: which
+// files there are, how long and how old; the configuration, and in it how the
+// organisation calls itself; the node's certificate, which the whole community
+// knows; and of the journal how many records each month has, which of them are
+// long, and nothing in them.
+func seenAllTheSame(t *testing.T, dir directory) {
+	t.Helper()
+	public := []string{"audit", "config.toml", "lock", "node.cert", "node.key", "org.key", "policy.toml", "seal.key", "store", "store.key", "tocsin.sock"}
+	entries, err := os.ReadDir(string(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(public, e.Name()) {
+			t.Errorf("%s: nobody has looked at what %s shows", dir, e.Name())
+		}
+	}
+	entries, err = os.ReadDir(dir.audit())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		content, err := os.ReadFile(filepath.Join(dir.audit(), e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Name() != "journal.head" && !sealedSegment.MatchString(e.Name()) || !sealedContent.Match(content) {
+			t.Errorf("%s: something is not sealed in %s", dir, e.Name())
+		}
+	}
+}
+
+var (
+	sealedSegment = regexp.MustCompile(`^\d{8}-\d{4}-\d\d\.sealed$`)
+	sealedContent = regexp.MustCompile(`^(?:sealed [0-9a-f]{16} |[A-Za-z0-9+/]{395,}\n?| *\n|\x00+)*$`)
+)
 
 // keyCanaries are the private keys of a directory.
 func keyCanaries(t *testing.T, dir directory, passphrase []byte) map[string][]byte {

@@ -11,9 +11,14 @@ import (
 	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
-const tokenHelp = `Tokens let your tools in at the HTTP door: Authorization: Bearer TOKEN. A role says
-what the tool may do: reader (look up, read), analyst (also submit and import),
-reviewer, auditor (how the node is doing), operator (everything).
+const tokenHelp = `Tokens let your tools in at the HTTP door: Authorization: Bearer TOKEN, Basic with
+the token as the password of any user, or X-Api-Key: TOKEN. A role says what the tool
+may do: reader (look up, read), analyst (also submit and import), reviewer, auditor
+(how the node is doing), operator (everything).
+
+A tool that can send no header fetches /feeds/key/TOKEN/NAME with a token made with
+--path, which is good for nothing else: paths end up in logs, so give each tool one
+of its own, with the lowest clearance that does.
 
 What it may see is limited by its clearance, the strictest TLP label (default
 green), and by --pap, the strictest PAP level (default amber: it may look things up
@@ -29,9 +34,9 @@ To use the command line as a token, and see what it sees, set TOCSIN_TOKEN:
 
 const tokenListHelp = `Prints a line for each token, never the token itself:
 
-  ID ROLE clearance:green pap:amber created:2026-11-22 person:PERSON NAME
+  ID ROLE clearance:green pap:amber created:2026-11-22 path person:PERSON NAME
 
-with person and name where they were given.`
+with path, person and name where they were given.`
 
 func (c *cli) tokenCommand() *cobra.Command {
 	cmd := group("token", "Let tools in at the HTTP door", c.tokenCreateCommand(), c.tokenListCommand(), c.tokenDeleteCommand())
@@ -50,6 +55,7 @@ func (c *cli) tokenCreateCommand() *cobra.Command {
 	labelFlag(cmd, &r.Clearance, "clearance", "strictest label it may see (default green)")
 	cmd.Flags().Var((*papValue)(&r.PAP), "pap", "strictest PAP level it may see (default amber)")
 	complete(cmd, "pap", "clear", "green", "amber", "red")
+	cmd.Flags().BoolVar(&r.Path, "path", false, "for the paths of feeds, and good for nothing else (role reader)")
 	cmd.Flags().StringVar(&r.Person, "person", "", "whose RED it shows, as senders name them (with --clearance red)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if role == "" {
@@ -90,6 +96,9 @@ func (c *cli) tokenListCommand() *cobra.Command {
 			tokens, err := client.ListTokens(cmd.Context())
 			for _, t := range tokens {
 				line := fmt.Sprintf("%s %s clearance:%s pap:%s created:%s", field(t.ID), t.Role, t.Clearance, t.PAP, t.Created.UTC().Format(time.DateOnly))
+				if t.Path {
+					line += " path"
+				}
 				if t.Person != "" {
 					line += " person:" + field(t.Person)
 				}

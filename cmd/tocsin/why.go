@@ -2,17 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"github.com/tocsin-exchange/tocsin/node"
@@ -33,68 +28,105 @@ Prints the conclusion in the first line, then a block for each part:
     state: stands, it counts until it expires or something newer is said
     issued: 2026-01-01T00:00:00Z received: 2026-01-01T00:00:01Z from: bank rule: own
     bulletin: ID index: 0
-    then: tier:alert score:45 trust:50
+    then: tier:alert score:45 trust:50 by:journal
     now: counted weight:0.45
   tier: alert yes until:2026-01-12T00:00:00Z score: the score is 45 of the 30 needed
   feed: ip observe:yes alert:yes block:no
     alert: held, too much of the list would change at once: it stands still until ...
 
-A feed has a line below where it goes by another rule than the tier. What is
-listed as then is how the value was judged when the word came, of what was said by
-then and is held still; levels, members, blocks, outcomes and never-block lists
-are those of now. What was erased, disowned or declined is in no answer about a
-value.
+A feed has a line below where it goes by another rule than the tier. A claim that
+waits for a person is listed as held; unread: lines count bulletins of which only
+the header is here, so nobody knows whether they are about the value.
 
-With --replay FILE, which holds what --json printed (- is standard input), the
-value is judged again by what is recorded there and nothing else, without a
-node: same, or a line for each difference and exit code 1.
+What is listed as then is how the value was judged when the word came, of what was
+said by then and is held still: by the policy, levels, blocks, members and outcomes
+of then as the audit journal has them (by:journal), or of now where it does not
+(by:now). Never-block lists and node keys are those of now. What was erased,
+disowned or declined is in no answer about a value.
+
+With --at TIME the value is judged as of a moment that has passed, from what had
+come by then and what the journal has of it. A feed is then what the tier makes of
+it: that a list stood still or was full, the journal says (audit list --act feed).
+--clearance and --pap judge as for somebody who may see no more than that. More
+than 64 claims are listed with --json only, where all are.
+
+With --replay FILE (- is standard input) nobody is asked:
+
+  tocsin why --replay FILE                  FILE is what --json printed: the value is
+      judged again by what is recorded there and nothing else. Prints same, or a
+      line for each difference, with exit code 1.
+  tocsin why VALUE --at TIME --replay FILE  FILE is what tocsin audit export wrote:
+      the value is judged by it and by the store of the directory, as --at does.
+      No daemon may run on it; a restored backup will do. Without --at it is the
+      moment of the last record.
 
 Exit code 3 when nothing is known of any value and none is on a never-block list.`
 
 func (c *cli) whyCommand() *cobra.Command {
-	var kind, replay string
-	cmd := &cobra.Command{Use: "why VALUE... | why --replay FILE", Short: "Say why a value is in a tier or not", Long: whyHelp,
-		Example: "  tocsin why 203.0.113.7\n  tocsin why --json 203.0.113.7 > why.json; tocsin why --replay why.json",
+	var q whyQuery
+	cmd := &cobra.Command{Use: "why VALUE... | why --replay FILE [VALUE...]", Short: "Say why a value is in a tier or not", Long: whyHelp,
+		Example: "  tocsin why 203.0.113.7\n  tocsin why --at 2d --clearance green 203.0.113.7\n  tocsin why --json 203.0.113.7 > why.json; tocsin why --replay why.json",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("replay") {
-				return noArgs(cmd, args)
+				return nil
 			}
 			return someArgs("VALUE")(cmd, args)
 		}}
-	cmd.Flags().StringVar(&kind, "type", "", "type of the values, such as domain-name (default: guessed)")
-	cmd.Flags().StringVar(&replay, "replay", "", "judge again what --json printed into this file")
+	flags := cmd.Flags()
+	flags.StringVar(&q.kind, "type", "", "type of the values, such as domain-name (default: guessed)")
+	flags.StringVar(&q.at, "at", "", "judge as of then: a date, a time, or how long ago, such as 7d")
+	flags.StringVar(&q.clearance, "clearance", "", "judge as for somebody who may see no more than this label")
+	flags.StringVar(&q.pap, "pap", "", "judge as for somebody who may see no more than this PAP level")
+	flags.StringVar(&q.replay, "replay", "", "judge again, without a node, by this file")
+	q.offline.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if cmd.Flags().Changed("replay") {
-			return c.replay(replay)
+		switch {
+		case !flags.Changed("replay"):
+			return c.ask(func(client *api.Client) error { return c.why(cmd.Context(), client, args, &q) })
+		case len(args) > 0:
+			return c.whyOffline(cmd.Context(), args, &q)
+		case q.at+q.kind+q.clearance+q.pap != "":
+			return usagef("VALUE is missing: what --json printed has its value, moment and asker in it")
 		}
-		return c.why(cmd.Context(), args, stix.Type(kind))
+		return c.replay(q.replay)
 	}
 	return c.answers(cmd)
 }
 
-func (c *cli) why(ctx context.Context, values []string, kind stix.Type) error {
-	return c.ask(func(client *api.Client) error {
-		known := 0
-		for i, value := range values {
-			w, err := client.Why(ctx, value, kind)
-			if err != nil {
-				return err
-			}
-			if w.Known() {
-				known++
-			}
-			if err := c.printWhy(&w, i > 0); err != nil {
-				return err
-			}
+// A whyQuery is how values are to be explained.
+type whyQuery struct {
+	kind, at, clearance, pap string
+	replay                   string
+	offline
+}
+
+func (c *cli) why(ctx context.Context, client *api.Client, values []string, q *whyQuery) error {
+	ask := client.Why
+	if c.json {
+		ask = client.WhyWhole
+	}
+	known := 0
+	for i, value := range values {
+		w, err := ask(ctx, api.WhyQuery{Value: value, Type: stix.Type(q.kind), At: q.at, Clearance: q.clearance, PAP: q.pap})
+		if err != nil {
+			return err
 		}
-		switch {
-		case known > 0:
-			return nil
-		case len(values) == 1:
-			return notFoundf("nothing is known of %s", values[0])
+		if w.Known() {
+			known++
+		} else if bulletins := w.Headers(); bulletins > 0 && !c.json {
+			c.hint("of %d bulletins only the header is here, so whether they are about %s is not known: --json lists whose they are", bulletins, field(value))
 		}
-		return notFoundf("nothing is known of any of %d values", len(values))
-	})
+		if err := c.printWhy(&w, i > 0); err != nil {
+			return err
+		}
+	}
+	switch {
+	case known > 0:
+		return nil
+	case len(values) == 1:
+		return notFoundf("nothing is known of %s", values[0])
+	}
+	return notFoundf("nothing is known of any of %d values", len(values))
 }
 
 // printWhy prints an answer; of what nothing is known only as JSON.
@@ -139,7 +171,14 @@ func whyLines(w *api.Why) []string {
 		lines = append(lines, wordLines(w.Sightings[i].Says, &w.Sightings[i])...)
 	}
 	if w.LeftOut > 0 {
-		lines = append(lines, fmt.Sprintf("left-out: %d more that were said", w.LeftOut))
+		lines = append(lines, fmt.Sprintf("left-out: %d more that were said: --json has all", w.LeftOut))
+	}
+	for _, u := range w.Unread {
+		line := fmt.Sprintf("unread: %s %s bulletins:%d", field(u.Org), field(u.State), u.Bulletins)
+		if u.Rule != "" {
+			line += " rule:" + field(u.Rule)
+		}
+		lines = append(lines, line)
 	}
 	if len(w.Claims)+len(w.Sightings) > 0 {
 		lines = append(lines, "then: "+clean(w.ThenBasis))
@@ -202,7 +241,9 @@ func wordLines(what string, w *api.WhyWord) []string {
 		"  state: " + field(w.State) + ", " + clean(w.Why),
 		fmt.Sprintf("  issued: %s received: %s from: %s rule: %s", w.Issued.UTC().Format(time.RFC3339), w.Received.UTC().Format(time.RFC3339), field(w.From), field(w.Reason)),
 		fmt.Sprintf("  bulletin: %s index: %d by: %s", w.Bulletin, w.Index, w.Fingerprint),
-		fmt.Sprintf("  then: tier:%s score:%d trust:%s", field(w.Then.Tier), w.Then.Score, number(w.Then.Trust)),
+	}
+	if w.Then.By != "" {
+		lines = append(lines, fmt.Sprintf("  then: tier:%s score:%d trust:%s by:%s", field(w.Then.Tier), w.Then.Score, number(w.Then.Trust), field(w.Then.By)))
 	}
 	if w.Became != "" {
 		lines = append(lines, fmt.Sprintf("  now: %s weight:%s", field(w.Became), number(w.Weight)))
@@ -211,60 +252,3 @@ func wordLines(what string, w *api.WhyWord) []string {
 }
 
 func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
-
-// maxReplay bounds what is read of a file of answers.
-const maxReplay = 256 << 20
-
-// A replayed is one value that was judged again.
-type replayed struct {
-	Value       string   `json:"value"`
-	Same        bool     `json:"same"`
-	Differences []string `json:"differences,omitempty"`
-}
-
-// replay judges again what a file holds.
-func (c *cli) replay(path string) error {
-	in := c.stdin
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		in = file
-	}
-	found, differ := 0, false
-	for answers := jsontext.NewDecoder(io.LimitReader(in, maxReplay)); ; found++ {
-		var w api.Why
-		err := json.UnmarshalDecode(answers, &w, json.RejectUnknownMembers(true))
-		if errors.Is(err, io.EOF) && found > 0 {
-			break
-		}
-		if err != nil {
-			return hinted(fmt.Errorf("%s: no answer of `tocsin why --json`: %w", path, err), "give a file that `tocsin why --json VALUE` wrote")
-		}
-		r := replayed{Value: w.Case.Value.Value}
-		if r.Differences, err = w.Replay(); err != nil {
-			return fmt.Errorf("%s: %s: %w", path, clean(r.Value), err)
-		}
-		r.Same = len(r.Differences) == 0
-		differ = differ || !r.Same
-		if err := c.printReplay(&r, &w); err != nil {
-			return err
-		}
-	}
-	if differ {
-		return errTold
-	}
-	return nil
-}
-
-func (c *cli) printReplay(r *replayed, w *api.Why) error {
-	if c.json || r.Same {
-		return c.print(r, "same: %s", clean(w.Conclusion))
-	}
-	for _, d := range r.Differences {
-		fmt.Fprintf(c.stdout, "differs: %s %s\n", field(r.Value), clean(d))
-	}
-	return nil
-}

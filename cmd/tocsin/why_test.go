@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/tocsin-exchange/tocsin/node/api"
 	"github.com/tocsin-exchange/tocsin/node/nodetest"
@@ -63,4 +66,52 @@ func TestReplay(t *testing.T) {
 			t.Errorf("exit %d, %s", code, stderr)
 		}
 	})
+}
+
+// TestReplayFromTheJournal: without a node the exported journal and the store of
+// a directory tell how a value was judged; an export that was changed, or cut
+// short, tells nothing.
+func TestReplayFromTheJournal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	bank := newProcess(t, buildBinary(t), "bank", "tcp")
+	bank.must("community", "create", "isac")
+	bank.must("submit", "--tlp", "green", "--confidence", "80", "203.0.113.7")
+	var answer api.Why
+	if err := json.Unmarshal([]byte(bank.must("why", "--json", "203.0.113.7")), &answer); err != nil || answer.Tier != "block" {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	then := answer.Judged.Format(time.RFC3339Nano)
+	bank.dir.save(t, map[string]string{"policy.toml": "tiers.block.score = 90\n"})
+	bank.must("policy", "reload")
+	eventually(t, "the new policy counts", func() (bool, string) {
+		_, stdout, stderr := bank.play("why", "203.0.113.7")
+		return strings.Contains(stdout, "is in alert, not in block"), stdout + stderr
+	})
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	_, text, _ := bank.play("audit", "export")
+	save := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(text)
+	if code, _, stderr := bank.play("why", "203.0.113.7", "--replay", file); code != exitFailed || !strings.Contains(stderr, "stop the daemon first") {
+		t.Errorf("beside the daemon: exit %d, %s", code, stderr)
+	}
+	bank.terminate()
+	for at, want := range map[string]string{then: "why: 203.0.113.7 is in block: ", "": "why: 203.0.113.7 is in alert, not in block: "} {
+		if code, stdout, stderr := bank.play("why", "203.0.113.7", "--replay", file, "--at", at); code != exitDone || !strings.HasPrefix(stdout, want) {
+			t.Errorf("at %q: exit %d, %s%s", at, code, stdout, stderr)
+		}
+	}
+	for what, text := range map[string]string{
+		"changed": strings.Replace(text, `"act":"submit"`, `"act":"admit"`, 1), "cut short": text[:len(text)-100], "empty": "", "no journal": "{}\n",
+	} {
+		save(text)
+		if code, stdout, stderr := bank.play("why", "203.0.113.7", "--replay", file); code != exitFailed || stdout != "" || !strings.Contains(stderr, "tocsin audit export") {
+			t.Errorf("%s: exit %d, %q, %s", what, code, stdout, stderr)
+		}
+	}
 }
