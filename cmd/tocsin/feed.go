@@ -41,7 +41,30 @@ while instead (feeds.change), which is said too; then look who says so, and
 ` + "`tocsin feed release NAME`" + ` to have it change now.
 
 The same lists are at /feeds/NAME?tier=TIER for tools that fetch them themselves;
-these answer 304 to an If-None-Match with the ETag of the copy the tool has.`
+these answer 304 to an If-None-Match with the ETag of the copy the tool has.
+
+NAME may also be a file of one of these formats, which are at /feeds/ too, and are
+printed as they are:
+
+`
+
+// feedNames are the formats, in lines of a help page.
+func feedNames() string {
+	var b strings.Builder
+	width := 0
+	for _, name := range api.FeedNames()[len(feed.Names()):] {
+		if width+len(name) > 80 {
+			b.WriteByte('\n')
+			width = 0
+		}
+		if width == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(" " + name)
+		width += 1 + len(name)
+	}
+	return b.String()
+}
 
 const feedListHelp = `Prints a line for every list of a tier:
 
@@ -61,8 +84,8 @@ where nothing of the list stands still. It takes a reviewer or an operator.`
 
 func (c *cli) feedCommand() *cobra.Command {
 	var tier string
-	cmd := &cobra.Command{Use: "feed NAME", Short: "Print a plain list of values", Long: feedHelp, Args: exactArgs("NAME"),
-		ValidArgs: feed.Names(), Example: "  tocsin feed ip --tier block > /etc/firewall/block.list"}
+	cmd := &cobra.Command{Use: "feed NAME", Short: "Print a list of values, plain or as a tool reads it", Long: feedHelp + feedNames(), Args: exactArgs("NAME"),
+		ValidArgs: api.FeedNames(), Example: "  tocsin feed ip --tier block > /etc/firewall/block.list\n  tocsin feed rpz --tier block > /etc/bind/rpz.db"}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.feed(cmd.Context(), args[0], tier) }
 	tierFlag(cmd, &tier)
 	cmd.AddCommand(c.feedListCommand(), c.feedReleaseCommand())
@@ -106,6 +129,10 @@ func checkFeed(names []string, name, tier string) error {
 	if !slices.Contains(names, name) {
 		return hinted(usagef("unknown feed %q", name), "one of %s", strings.Join(names, ", "))
 	}
+	return checkTier(tier)
+}
+
+func checkTier(tier string) error {
 	if _, err := score.ParseTier(tier); tier != "" && err != nil {
 		return usagef("--tier: %v", err)
 	}
@@ -113,27 +140,57 @@ func checkFeed(names []string, name, tier string) error {
 }
 
 func (c *cli) feed(ctx context.Context, name, tier string) error {
-	if err := checkFeed(feed.Names(), name, tier); err != nil {
+	list := slices.Contains(feed.Names(), name)
+	if !list && c.json {
+		return usagef("--json: it is for lists, and %q is none of them", name)
+	}
+	if !slices.Contains(feedsLike(name), name) {
+		return hinted(usagef("unknown feed %q", name), "one of %s, or of the files that `tocsin feed --help` lists", strings.Join(feed.Names(), ", "))
+	}
+	if err := checkTier(tier); err != nil {
 		return err
 	}
 	return c.ask(func(client *api.Client) error {
 		out := bufio.NewWriter(c.stdout)
-		head, err := client.Feed(ctx, name, tier, func(value string) error { return c.feedLine(out, name, value) })
+		var head api.FeedHead
+		var err error
+		if list {
+			head, err = client.Feed(ctx, name, tier, func(value string) error { return c.feedLine(out, name, value) })
+		} else {
+			head, err = client.FeedFile(ctx, name, tier, out)
+		}
 		if err = errors.Join(err, out.Flush()); err != nil {
 			return err
 		}
-		if head.LeftOut > 0 {
-			fmt.Fprintf(c.stderr, "tocsin: feed %s: %d weaker values are left out, see feeds.lines in the policy\n", name, head.LeftOut)
-		}
-		if !head.Held.IsZero() {
-			fmt.Fprintf(c.stderr, "tocsin: feed %s: it stands still until %s, see `tocsin feed list`\n", name, head.Held.UTC().Format(time.RFC3339))
-		}
+		c.sayHead(name, head)
 		return nil
 	})
 }
 
+// sayHead says what a list lacks.
+func (c *cli) sayHead(name string, head api.FeedHead) {
+	if head.LeftOut > 0 {
+		fmt.Fprintf(c.stderr, "tocsin: feed %s: %d weaker values are left out, see feeds.lines in the policy\n", name, head.LeftOut)
+	}
+	if !head.Held.IsZero() {
+		fmt.Fprintf(c.stderr, "tocsin: feed %s: it stands still until %s, see `tocsin feed list`\n", name, head.Held.UTC().Format(time.RFC3339))
+	}
+}
+
+// feedsLike are the feeds there are: of a format of several files any is one, since
+// only the node knows them all.
+func feedsLike(name string) []string {
+	names := api.FeedNames()
+	for _, f := range feed.Formats() {
+		if len(f.Files) > 0 && strings.HasPrefix(name, f.Name+"/") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (c *cli) listFeeds(ctx context.Context, tier string) error {
-	if err := checkFeed(feed.Names(), feed.Names()[0], tier); err != nil {
+	if err := checkTier(tier); err != nil {
 		return err
 	}
 	return c.ask(func(client *api.Client) error {

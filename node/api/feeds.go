@@ -295,6 +295,41 @@ type FeedHead struct {
 	Held    time.Time // it stands still until then; zero: it does not
 }
 
+// FeedNames returns what may be fetched at /feeds/, the lists first. Some formats
+// have more files than those named here, and each has its MD5 under NAME.md5.
+func FeedNames() []string {
+	names := append(feed.Names(), bundleName)
+	for _, f := range feed.Formats() {
+		if len(f.Files) == 0 {
+			names = append(names, f.Name)
+		}
+		for _, file := range f.Files {
+			names = append(names, f.Name+"/"+file)
+		}
+	}
+	return names
+}
+
+// FeedFile writes a feed of any format and of a tier ("": the policy's) as it is
+// served. An error may come after a part of it.
+func (c *Client) FeedFile(ctx context.Context, name, tier string, w io.Writer) (FeedHead, error) {
+	resp, err := c.send(ctx, "GET", (&url.URL{Path: "/feeds/" + name}).EscapedPath()+tierQuery(tier), "", nil)
+	if err != nil {
+		return FeedHead{}, err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return FeedHead{}, fmt.Errorf("feed %s: %w", name, cut(err))
+	}
+	return headOf(resp), nil
+}
+
+func headOf(resp *http.Response) (head FeedHead) {
+	head.LeftOut, _ = strconv.Atoi(resp.Header.Get(leftOutHeader)) // not said: none
+	head.Held, _ = time.Parse(time.RFC3339, resp.Header.Get(heldHeader))
+	return head
+}
+
 // Feed calls on for every value of a list of a tier ("": the policy's), in its
 // order. An error may come after a part of them: what there was then is not the
 // list. An error of on ends it and is returned.
@@ -303,9 +338,7 @@ func (c *Client) Feed(ctx context.Context, name, tier string, on func(value stri
 	if err != nil {
 		return FeedHead{}, err
 	}
-	var head FeedHead
-	head.LeftOut, _ = strconv.Atoi(resp.Header.Get(leftOutHeader)) // not said: none
-	head.Held, _ = time.Parse(time.RFC3339, resp.Header.Get(heldHeader))
+	head := headOf(resp)
 	defer resp.Body.Close()
 	in := bufio.NewReaderSize(resp.Body, maxValueLine)
 	for {
