@@ -129,7 +129,9 @@
 // own, on structure that is damaged. Such a store is refused. Of an encrypted
 // one only the tables' index can be checked before; a block that is garbage then
 // is met when it is read, reported at every read, and not healed by
-// synchronisation: restore a backup.
+// synchronisation: restore a backup. Dropping what a damaged block holds may take
+// its neighbours along; the next start tells of these, they are wanted again, and
+// after a few rounds none is left.
 //
 // # A full disk
 //
