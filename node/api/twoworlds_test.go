@@ -403,13 +403,18 @@ func undated(t testing.TB, w *httptest.ResponseRecorder) *httptest.ResponseRecor
 	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02", "20060102"} {
 		dates = append(dates, changed.UTC().Format(layout), "DATE")
 	}
-	if plain := strings.NewReplacer(dates...).Replace(body); plain != w.Body.String() {
+	plain := strings.NewReplacer(dates...).Replace(body)
+	plain = fadedAt.ReplaceAllString(plain, "${1}") // the worlds are not asked in the same second
+	if plain != w.Body.String() {
 		h.Del("ETag")
 		h.Del("Content-Length")
 		w.Body = bytes.NewBufferString(plain)
 	}
 	return w
 }
+
+// fadedAt is when something fades, within the hour.
+var fadedAt = regexp.MustCompile(`(T\d\d|\bend=\d{7}):?[\d:.]*Z?`)
 
 // unpacked is what the files of a tar.gz hold.
 func unpacked(t testing.TB, in io.Reader) string {

@@ -66,9 +66,13 @@ func engineDocuments(t *testing.T) []*Document {
 	return documents
 }
 
-// program finds a program, and skips where there is none.
+// program finds a program, and skips where there is none, or where only what
+// happens in this process is of interest.
 func program(t *testing.T, name string) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skipf("starts %s", name)
+	}
 	path, err := exec.LookPath(name)
 	if err != nil {
 		path, err = exec.LookPath("/usr/sbin/" + name)

@@ -10,17 +10,18 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // serveFormats serves what a document is in formats of one file, and what the
 // pointer shows to later.
-func serveFormats(t *testing.T, d **Document) string {
+func serveFormats(t *testing.T, d *atomic.Pointer[Document]) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, f := range sensorFormats() {
 			if "/"+f.Name == r.URL.Path {
-				if err := f.Write(w, *d, ""); err != nil {
+				if err := f.Write(w, d.Load(), ""); err != nil {
 					t.Error(err)
 				}
 				return
@@ -75,7 +76,9 @@ func suricataUpdate(t *testing.T, dir, url string) (rules []string, log string) 
 
 func TestEngineSuricataUpdateArchive(t *testing.T) {
 	d, dir := sensorDocument(t), t.TempDir()
-	url := serveFormats(t, &d) + "/suricata.tar.gz"
+	var served atomic.Pointer[Document]
+	served.Store(d)
+	url := serveFormats(t, &served) + "/suricata.tar.gz"
 	rules, _ := suricataUpdate(t, dir, url)
 	if want := rulesOf(d, true); len(rules) != want {
 		t.Errorf("%d rules loaded, want %d", len(rules), want)
@@ -91,7 +94,7 @@ func TestEngineSuricataUpdateArchive(t *testing.T) {
 	if again, log := suricataUpdate(t, dir, url); !slices.Equal(rules, again) || !strings.Contains(log, "checksum has not changed") {
 		t.Errorf("nothing has changed, and it was fetched again:\n%s", log)
 	}
-	d = documentOf(t, "ipv4-addr 198.51.100.7\n") // all was revoked, one value came
+	served.Store(documentOf(t, "ipv4-addr 198.51.100.7\n")) // all was revoked, one value came
 	age(t, dir)
 	rules, _ = suricataUpdate(t, dir, url)
 	if found := setsOf(t, rules, dir); len(rules) != 2 || !slices.Equal(found, []string{"198.51.100.7"}) {
@@ -152,7 +155,9 @@ func setsOf(t *testing.T, rules []string, dir string) (values []string) {
 
 func TestEngineSuricataUpdateRules(t *testing.T) {
 	d := sensorDocument(t)
-	rules, _ := suricataUpdate(t, t.TempDir(), serveFormats(t, &d)+"/suricata.rules")
+	var served atomic.Pointer[Document]
+	served.Store(d)
+	rules, _ := suricataUpdate(t, t.TempDir(), serveFormats(t, &served)+"/suricata.rules")
 	if want := rulesOf(d, false); len(rules) != want {
 		t.Errorf("%d rules loaded, want %d", len(rules), want)
 	}

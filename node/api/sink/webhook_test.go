@@ -96,6 +96,13 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h.taken = append(h.taken, values...)
 }
 
+// signedWith makes what comes wait until its secret is known.
+func (h *hook) signedWith(add func() string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.secret = add()
+}
+
 func (h *hook) answers(answer func(values []string) int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -136,7 +143,7 @@ func TestWebhook(t *testing.T) {
 		d.say("add", "b.example")
 		s := d.sinks()
 		stop := d.run(s)
-		h.secret = d.add(s, soc)
+		h.signedWith(func() string { return d.add(s, soc) })
 		h.took("add a.example", "add b.example")
 		d.say("remove", "a.example")
 		h.took("add a.example", "add b.example", "remove a.example")
@@ -169,7 +176,7 @@ func TestOutage(t *testing.T) {
 				d.say("add", "a.example")
 				s := d.sinks()
 				defer d.run(s)()
-				h.secret = d.add(s, soc)
+				h.signedWith(func() string { return d.add(s, soc) })
 				time.Sleep(time.Hour)
 				st, tries := d.state(s, "soc"), len(h.tries)
 				if tries < 12 || tries > 40 || st.Failures != tries || st.Dead != 0 || !strings.Contains(st.Problem, fmt.Sprint(status)) {
@@ -213,7 +220,7 @@ func TestPoison(t *testing.T) {
 		}
 		s := d.sinks()
 		stop := d.run(s)
-		h.secret = d.add(s, soc)
+		h.signedWith(func() string { return d.add(s, soc) })
 		h.took(want...)
 		letters, err := s.Dead("soc")
 		if err != nil || len(letters) != 2 || letters[0].After != "17" || letters[1].After != "99" || !strings.Contains(letters[0].Reason, "422") {
@@ -252,7 +259,7 @@ func TestTooManyLetters(t *testing.T) {
 		}
 		s := d.sinks()
 		defer d.run(s)()
-		h.secret = d.add(s, soc)
+		h.signedWith(func() string { return d.add(s, soc) })
 		time.Sleep(time.Minute)
 		if st := d.state(s, "soc"); st.Dead != MaxLetters || st.Failures == 0 || !strings.Contains(st.Problem, "dead letters") {
 			t.Fatalf("state %+v", st)
@@ -275,7 +282,7 @@ func TestReset(t *testing.T) {
 		d.say("add", "a.example")
 		s := d.sinks()
 		stop := d.run(s)
-		h.secret = d.add(s, soc)
+		h.signedWith(func() string { return d.add(s, soc) })
 		h.took("add a.example")
 		h.answers(always(http.StatusServiceUnavailable)) // the reset itself gets lost, and the node restarts
 		d.forget()
@@ -310,7 +317,7 @@ func TestStop(t *testing.T) {
 		d.say("add", "a.example")
 		s := d.sinks()
 		stop := d.run(s)
-		h.secret = d.add(s, soc)
+		h.signedWith(func() string { return d.add(s, soc) })
 		synctest.Wait()
 		began := time.Now()
 		stop()
