@@ -168,8 +168,11 @@ func sealedBy(slot []byte) (id string, ok bool) {
 	}
 	rest, is := bytes.CutPrefix(slot, []byte(headPrefix))
 	name, _, end := bytes.Cut(rest, []byte(" "))
+	if !is || !end || len(name) != 2*sealedID {
+		return "", false
+	}
 	_, err := hex.Decode(make([]byte, sealedID), name)
-	return string(name), is && end && err == nil && len(name) == 2*sealedID
+	return string(name), err == nil
 }
 
 // name is the id of the key as sealedBy tells it, "" for none.
