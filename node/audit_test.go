@@ -57,7 +57,7 @@ func TestNothingSaidIsOnRecord(t *testing.T) {
 				}
 			}
 			reds := 0
-			for r, err := range journal.List(fed.Audit(org), journal.Query{}) {
+			for r, err := range (journal.Files{Dir: fed.Audit(org)}).List(journal.Query{}) {
 				check(t, err)
 				if r.TLP != protocol.Red.String() {
 					continue

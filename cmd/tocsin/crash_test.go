@@ -74,7 +74,7 @@ func (p *process) recorded(values int) {
 	p.t.Helper()
 	p.must("audit", "verify", string(p.dir))
 	submitted := int64(0)
-	for r, err := range journal.List(p.dir.audit(), journal.Query{Acts: []journal.Act{node.ActSubmit}}) {
+	for r, err := range (journal.Files{Dir: p.dir.audit()}).List(journal.Query{Acts: []journal.Act{node.ActSubmit}}) {
 		if err != nil {
 			p.t.Fatal(err)
 		}

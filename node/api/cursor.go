@@ -1,11 +1,6 @@
 package api
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 
@@ -48,59 +43,29 @@ type reach struct {
 // another cursor reads what the caller may not see once more.
 const maxReaches = 4096
 
-// cursors writes and reads marks under the key of one store. The text is the
-// mark encrypted under a tag of itself: equal for equal marks, of no meaning to
-// anybody else, and not to be made up.
-type cursors struct {
-	block cipher.Block
-	key   [32]byte // of the tag
-}
-
-const (
-	cursorTag   = 16
-	firstCursor = 16 // bytes of those of the first version, which lead nowhere
-)
+// cursors writes and reads marks as texts of one store.
+type cursors struct{ opaque storage.Opaque }
 
 func newCursors(storeID string) cursors {
-	sum := sha256.Sum256([]byte("tocsin cursor v2\x00" + storeID))
-	block, err := aes.NewCipher(sum[:16])
-	if err != nil {
-		panic(err) // the key has 16 bytes
-	}
-	return cursors{block, sha256.Sum256(sum[16:])}
-}
-
-func (c cursors) tag(plain []byte) []byte {
-	mac := hmac.New(sha256.New, c.key[:])
-	mac.Write(plain)
-	return mac.Sum(nil)[:cursorTag]
+	return cursors{storage.NewOpaque("tocsin cursor v2", storeID)}
 }
 
 func (c cursors) text(p mark) string {
-	b := append(make([]byte, 0, cursorTag+markSize), make([]byte, cursorTag)...)
-	b = append(b, p.bulletin[:]...)
+	b := append(make([]byte, 0, markSize), p.bulletin[:]...)
 	b = binary.BigEndian.AppendUint16(b, p.index)
 	b = binary.BigEndian.AppendUint64(b, p.received)
-	b = binary.BigEndian.AppendUint64(b, p.silence)
-	copy(b, c.tag(b[cursorTag:]))
-	cipher.NewCTR(c.block, b[:cursorTag]).XORKeyStream(b[cursorTag:], b[cursorTag:])
-	return base64.RawURLEncoding.EncodeToString(b)
+	return c.opaque.Text(binary.BigEndian.AppendUint64(b, p.silence))
 }
 
-// mark reads what text wrote.
+// mark reads what text wrote. Cursors of the first version, which hold nothing
+// here, lead nowhere.
 func (c cursors) mark(text string) (p mark, err error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != cursorTag+markSize && len(b) != firstCursor {
+	plain, ours, err := c.opaque.Read(text)
+	switch {
+	case err != nil || len(plain) != markSize && len(plain) != 0:
 		return p, kindUsage.problem(fmt.Sprintf("cursor %q: it is damaged", shown(text)), "copy it again, or begin without one")
-	}
-	foreign := kindCursor.problem("the cursor is not of this node's store, or from before it was set up anew", "begin again without a cursor")
-	if len(b) != cursorTag+markSize {
-		return p, foreign
-	}
-	tag, plain := b[:cursorTag], b[cursorTag:]
-	cipher.NewCTR(c.block, tag).XORKeyStream(plain, plain)
-	if !hmac.Equal(tag, c.tag(plain)) {
-		return p, foreign
+	case !ours || len(plain) == 0:
+		return p, kindCursor.problem("the cursor is not of this node's store, or from before it was set up anew", "begin again without a cursor")
 	}
 	copy(p.bulletin[:], plain)
 	p.index = binary.BigEndian.Uint16(plain[32:])

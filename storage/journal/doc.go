@@ -98,7 +98,7 @@
 // crash leaves: [Open] cuts it off and notes a "repair". Everything else is a
 // fault. The node runs all the same: the damaged files stay as they are, the
 // chain goes on in a new segment, its first records a "segment" and a "fault",
-// and [Verify] reports the place until the segment is pruned. It goes on after
+// and [Files.Verify] reports the place until the segment is pruned. It goes on after
 // the last record the head file knows, so who has the lost lines can put them
 // back. Open reads the end only; a changed byte in an older segment is found by
 // Verify, which the node should call now and then, noting what it finds
@@ -106,10 +106,10 @@
 //
 // # Verifying
 //
-// [Verify] checks every line, the head file, and that a begin that is missing
+// [Files.Verify] checks every line, the head file, and that a begin that is missing
 // was pruned: before a segment is removed a "prune" record says its first and
 // last number and the hash of its last line ([Journal.Prune]). [VerifyStream]
-// does it for what [Export] wrote: a first line
+// does it for what [Files.Export] wrote: a first line
 // {"journal":ID,"format":1,"from":N,"to":N,"prev":HASH,"head":HASH,"sum":HASH},
 // the lines of the records, and a last line
 // {"journal":ID,"end":N,"head":HASH,"sum":HASH}.
@@ -141,7 +141,7 @@
 // A head keyed with the node's own key would add nothing where nothing is sealed:
 // who can write these files can read the key, which lies beside them. So note
 // marks where nobody of this host can write: an export at the auditor's, a hash
-// in another machine's log. [Verify] and [VerifyStream] take them; of records
+// in another machine's log. [Files.Verify] and [VerifyStream] take them; of records
 // that were pruned a mark says nothing. Of a bare segment the last line is
 // vouched for by nobody, so when the last two do not fit, either may be the
 // changed one. Retention removes whole segments, never the last. Only one Journal

@@ -62,17 +62,14 @@ func decodeTrailer(b []byte) (header, bool) {
 	return h, !s.failed && isJournalID(h.journal) && string(h.trailer()) == string(b)
 }
 
-// Export writes the lines of this journal; see the function of that name.
+// Export writes the lines of this journal; see [Files.Export].
 func (j *Journal) Export(w io.Writer, q Query) error { return j.files.export(w, q) }
 
 // Export writes the lines from the first record of a range to the last, as they
 // are, between a line that says which they are and one that says where they end,
 // for [VerifyStream]. Only Since, Until, After and Before of the query may be
-// set. Errors wrap [ErrQuery], [ErrEmpty] or [ErrDamaged] where they apply.
-func Export(dir string, w io.Writer, q Query) error { return Files{Dir: dir}.Export(w, q) }
-
-// Export is the function of that name for these files. What they seal is
-// written in the clear.
+// set. Errors wrap [ErrQuery], [ErrEmpty] or [ErrDamaged] where they apply. What they
+// seal is written in the clear.
 func (f Files) Export(w io.Writer, q Query) error {
 	inside, err := f.open()
 	if err != nil {

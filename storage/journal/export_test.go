@@ -16,7 +16,7 @@ import (
 func exported(t testing.TB, dir string, q Query) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Export(dir, &b, q); err != nil {
+	if err := (Files{Dir: dir}).Export(&b, q); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -37,7 +37,7 @@ func TestExport(t *testing.T) {
 		if err != nil || r.Err() != nil || r.First != c.first || r.Head.Seq != c.last || r.Records != c.last-c.first+1 || r.Journal != all.Journal {
 			t.Fatalf("%+v: %+v, %v", c, r, err)
 		}
-		if r, err := Verify(dir, r.Head, Mark{r.First - 1, r.Prev}); err != nil || r.First != 1 || c.first > 1 && r.Err() != nil {
+		if r, err := (Files{Dir: dir}).Verify(r.Head, Mark{r.First - 1, r.Prev}); err != nil || r.First != 1 || c.first > 1 && r.Err() != nil {
 			t.Fatalf("what was exported is not on the chain: %v, %v", err, r.Faults)
 		}
 	}
@@ -49,7 +49,7 @@ func TestExport(t *testing.T) {
 			t.Errorf("%+v: %v", c.q, err)
 		}
 	}
-	if err := Export(dir, brokenPipe{}, Query{}); !errors.Is(err, io.ErrClosedPipe) {
+	if err := (Files{Dir: dir}).Export(brokenPipe{}, Query{}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("%v", err)
 	}
 }

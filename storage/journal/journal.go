@@ -105,7 +105,7 @@ type Stats struct {
 // last segment, under a second. An unfinished line that a crash left at the end
 // is cut off, and a record says so. Whatever else is wrong with what it read is
 // the rule of a "fault" record and logged; the damaged files stay as they are,
-// the chain goes on in another, and [Verify] names every place. Errors wrap
+// the chain goes on in another, and [Files.Verify] names every place. Errors wrap
 // [ErrKey] where the journal is sealed under another key than o's, or is not
 // sealed and o has one, or is and o has none.
 func Open(dir string, o Options) (*Journal, error) {

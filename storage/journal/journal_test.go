@@ -65,7 +65,7 @@ func wholeUnder(t testing.TB, f Files, records int) Report {
 // listed collects what a query yields.
 func listed(t testing.TB, dir string, q Query) (list []Record) {
 	t.Helper()
-	for r, err := range List(dir, q) {
+	for r, err := range (Files{Dir: dir}).List(q) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func TestKnownMarks(t *testing.T) {
 	write(t, j, 6, 9)
 	late := j.Stats().Durable
 	closed(t, j)
-	if r, err := Verify(dir, late, early); err != nil || r.Err() != nil {
+	if r, err := (Files{Dir: dir}).Verify(late, early); err != nil || r.Err() != nil {
 		t.Fatalf("%v %v", err, r.Faults)
 	}
 	forged := t.TempDir() // a journal of the same length that says something else
@@ -167,18 +167,18 @@ func TestKnownMarks(t *testing.T) {
 	write(t, j, 2, 10)
 	closed(t, j)
 	whole(t, forged, 10)
-	r, err := Verify(forged, early)
+	r, err := (Files{Dir: forged}).Verify(early)
 	if err != nil || !errors.Is(r.Err(), ErrDamaged) || r.Faults[0].Seq != early.Seq || !strings.Contains(r.Faults[0].What, early.Hash.String()) {
 		t.Fatalf("%v %v", err, r.Faults)
 	}
-	if r, _ := Verify(dir, Mark{Seq: late.Seq + 3}); r.Err() == nil {
+	if r, _ := (Files{Dir: dir}).Verify(Mark{Seq: late.Seq + 3}); r.Err() == nil {
 		t.Fatal("a record beyond the end is not missed")
 	}
 }
 
 func TestVerifyOfNothing(t *testing.T) {
 	for _, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), "none")} {
-		if _, err := Verify(dir); !errors.Is(err, os.ErrNotExist) {
+		if _, err := (Files{Dir: dir}).Verify(); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -221,7 +221,7 @@ func TestReadBesideWriting(t *testing.T) {
 		close(done)
 	}()
 	for reads := 0; ; reads++ {
-		r, err := Verify(dir)
+		r, err := (Files{Dir: dir}).Verify()
 		if err != nil || r.Err() != nil {
 			t.Fatalf("read %d: %v %v", reads, err, r.Faults)
 		}

@@ -45,16 +45,13 @@ func (q *Query) onlyRange() bool {
 	return len(q.Acts) == 0 && q.Actor == "" && q.Org == "" && q.Peer == "" && q.Community == "" && q.Bulletin == "" && q.Limit == 0
 }
 
-// List yields the records of this journal; see the function of that name.
+// List yields the records of this journal; see [Files.List].
 func (j *Journal) List(q Query) iter.Seq2[Record, error] { return j.files.list(q) }
 
 // List yields records in order of their numbers, read as they are asked for:
 // one buffer is all it holds. A line that is not a record's is an error that
 // wraps [ErrDamaged] and names its place; whoever goes on gets the records after
-// it. Whether what it yields was written so, [Verify] knows.
-func List(dir string, q Query) iter.Seq2[Record, error] { return Files{Dir: dir}.List(q) }
-
-// List is the function of that name for these files.
+// it. Whether what it yields was written so, [Files.Verify] knows.
 func (f Files) List(q Query) iter.Seq2[Record, error] {
 	inside, err := f.open()
 	if err != nil {

@@ -127,7 +127,7 @@ func TestListPassesDamage(t *testing.T) {
 		}
 		for _, newest := range []bool{false, true} {
 			good, bad := 0, 0
-			for _, err := range List(dir, Query{Newest: newest}) {
+			for _, err := range (Files{Dir: dir}).List(Query{Newest: newest}) {
 				if good++; err != nil {
 					good, bad = good-1, bad+1
 					if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), place) {

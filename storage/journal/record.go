@@ -101,7 +101,7 @@ func (h *Hash) UnmarshalText(text []byte) error {
 }
 
 // A Mark is a place on the chain. Whoever noted one elsewhere can see later
-// that the journal still says what it said ([Verify]).
+// that the journal still says what it said ([Files.Verify]).
 type Mark struct {
 	Seq  uint64 `json:"seq"`
 	Hash Hash   `json:"hash"`

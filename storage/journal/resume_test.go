@@ -23,7 +23,7 @@ func TestTornEnd(t *testing.T) {
 		dir := t.TempDir()
 		s.put(t, dir, map[string][]byte{file: b[:cut]})
 		torn := cut - 1 - bytes.LastIndexByte(b[:cut], '\n')
-		if r, err := Verify(dir); err != nil || r.Err() != nil || r.Torn != int64(torn) {
+		if r, err := (Files{Dir: dir}).Verify(); err != nil || r.Err() != nil || r.Torn != int64(torn) {
 			t.Fatalf("cut at %d: %v, torn %d, %v", cut, err, r.Torn, r.Faults)
 		}
 		if torn > 2 && cut%11 != 0 {
@@ -101,7 +101,7 @@ func TestLostTailCanBePutBack(t *testing.T) {
 	j = open(t, dir, Options{})
 	write(t, j, 10, 10)
 	closed(t, j)
-	r, err := Verify(dir)
+	r, err := (Files{Dir: dir}).Verify()
 	if err != nil || len(r.Faults) != 1 || !strings.Contains(r.Faults[0].What, "records 9 to 10 are missing") || r.Noted != 1 {
 		t.Fatalf("%v %+v", err, r)
 	}
@@ -129,7 +129,7 @@ func TestForgedEndStaysAFault(t *testing.T) {
 	s.put(t, dir, map[string][]byte{last: append(bytes.Clone(s.files[last]), forged.Encode()...)})
 	for range 3 {
 		openDamaged(t, "forged end", Files{Dir: dir})
-		if r, err := Verify(dir); err != nil || len(r.Faults) == 0 || r.Faults[0].Seq != forged.Seq && r.Faults[0].File != last {
+		if r, err := (Files{Dir: dir}).Verify(); err != nil || len(r.Faults) == 0 || r.Faults[0].Seq != forged.Seq && r.Faults[0].File != last {
 			t.Fatalf("%v %v", err, r.Faults)
 		}
 	}

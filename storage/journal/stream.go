@@ -7,7 +7,7 @@ import (
 	"io"
 )
 
-// VerifyStream reads what [Export] wrote, or the bare lines of segments one
+// VerifyStream reads what [Files.Export] wrote, or the bare lines of segments one
 // after the other, and says what is wrong with it. Marks that somebody noted
 // elsewhere must lie on the chain: whoever changed a file may have made it whole
 // again, and only a hash from another place tells. The error is of the reader.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Report is what [Verify] found.
+// A Report is what [Files.Verify] found.
 type Report struct {
 	Journal  string    `json:"journal"` // id, 32 hex digits
 	Segments []Segment `json:"segments,omitempty"`
@@ -169,9 +169,6 @@ func (v *inspection) finish() Report {
 // somebody noted elsewhere must lie on the chain. It takes about a second per
 // 200,000 records, and may be called while the journal is written. The error is
 // of the disk; damage is in the report.
-func Verify(dir string, known ...Mark) (Report, error) { return Files{Dir: dir}.Verify(known...) }
-
-// Verify is the function of that name for these files.
 func (f Files) Verify(known ...Mark) (r Report, err error) {
 	inside, err := f.open()
 	if err != nil {

@@ -1,11 +1,6 @@
 package taxii
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 
@@ -21,53 +16,33 @@ type place struct {
 	filter  string         // see [filter.text]
 }
 
-// places writes and reads places under the key of one store: encrypted under a
-// tag of themselves, equal for equal places, and not to be made up.
-type places struct {
-	block cipher.Block
-	key   [32]byte // of the tag
-}
+// places writes and reads places as texts of one store.
+type places struct{ opaque storage.Opaque }
 
-const (
-	placeTag = 16
-	maxNext  = 4 * maxFilter // characters: filters grow by three in their escapes
-)
+const maxNext = 4 * maxFilter // characters: filters grow by three in their escapes
 
 func newPlaces(storeID string) places {
-	sum := sha256.Sum256([]byte("tocsin taxii next v1\x00" + storeID))
-	block, err := aes.NewCipher(sum[:16])
-	if err != nil {
-		panic(err) // the key has 16 bytes
-	}
-	return places{block, sha256.Sum256(sum[16:])}
-}
-
-func (p places) tag(plain []byte) []byte {
-	mac := hmac.New(sha256.New, p.key[:])
-	mac.Write(plain)
-	return mac.Sum(nil)[:placeTag]
+	return places{storage.NewOpaque("tocsin taxii next v1", storeID)}
 }
 
 func (p places) text(at place) string {
-	b := make([]byte, placeTag, placeTag+2*8+2+len(at.of)+len(at.filter))
+	b := make([]byte, 0, 2*8+2+len(at.of)+len(at.filter))
 	b = binary.BigEndian.AppendUint64(b, uint64(at.moment))
 	b = binary.BigEndian.AppendUint64(b, at.silence)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(at.of)))
-	b = append(append(b, at.of...), at.filter...)
-	copy(b, p.tag(b[placeTag:]))
-	cipher.NewCTR(p.block, b[:placeTag]).XORKeyStream(b[placeTag:], b[placeTag:])
-	return base64.RawURLEncoding.EncodeToString(b)
+	return p.opaque.Text(append(append(b, at.of...), at.filter...))
 }
 
 // read reads what text wrote.
 func (p places) read(text string) (at place, err error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(text) > maxNext || len(b) < placeTag+2*8+2 {
+	if len(text) > maxNext {
 		return at, fmt.Errorf("%w: next is damaged", ErrQuery)
 	}
-	tag, plain := b[:placeTag], b[placeTag:]
-	cipher.NewCTR(p.block, tag).XORKeyStream(plain, plain)
-	if !hmac.Equal(tag, p.tag(plain)) {
+	plain, ours, err := p.opaque.Read(text)
+	switch {
+	case err != nil || len(plain) < 2*8+2:
+		return at, fmt.Errorf("%w: next is damaged", ErrQuery)
+	case !ours:
 		return at, fmt.Errorf("%w: it is of another node's store, or from before this one was set up anew", ErrPlace)
 	}
 	at.moment, at.silence = storage.Moment(binary.BigEndian.Uint64(plain)), binary.BigEndian.Uint64(plain[8:])
