@@ -289,6 +289,14 @@ func (h *desk) find(id protocol.ID) (heldRecord, bool) {
 	return heldRecord{}, false
 }
 
+// open reports whether there is an item that is not done with.
+func (h *desk) open(id protocol.ID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	item := h.items[id]
+	return item != nil && !item.settled
+}
+
 // over lists the items that are done with.
 func (h *desk) over() []protocol.ID {
 	h.mu.Lock()

@@ -58,6 +58,10 @@ func (n *Node) Waiting(as Reviewer) []Waiting {
 	return list
 }
 
+// Awaits reports whether something is held for a person who has not decided, or
+// has and it is not done yet.
+func (n *Node) Awaits(id protocol.ID) bool { return n.desk.open(id) }
+
 func (n *Node) describe(id protocol.ID, r *heldRecord, expire time.Duration) Waiting {
 	o, h := n.look(), &r.Header
 	w := Waiting{
@@ -252,6 +256,7 @@ func (n *Node) letIn(ctx context.Context, id protocol.ID, r *heldRecord) error {
 	if _, err := n.admit(ctx, []storage.Entry{e}); err != nil {
 		return err
 	}
+	n.spread("") // who asked for it before was told that it is not here
 	return n.acknowledge(ctx, b)
 }
 

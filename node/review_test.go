@@ -136,6 +136,10 @@ func TestHeldForReview(t *testing.T) {
 		if _, _, _, err := f.Node("bank").Accept(t.Context(), good.Bulletin, alice); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(10 * time.Second)
+		if s := bodyAt(f, "vendor", good); s != storage.Held {
+			t.Errorf("the vendor has it in state %v after it was accepted", s)
+		}
 		if _, err := f.Node("bank").Reject(t.Context(), bad.Bulletin, alice, "no"); err != nil {
 			t.Fatal(err)
 		}
@@ -149,9 +153,6 @@ func TestHeldForReview(t *testing.T) {
 		}
 		if s := bodyAt(f, "bank", bad); s != storage.Declined || reasonAt(t, f, "bank", bad) != "rejected:alice: no" {
 			t.Errorf("rejected: body %v, %s", s, reasonAt(t, f, "bank", bad))
-		}
-		if s := bodyAt(f, "vendor", good); s != storage.Held {
-			t.Errorf("the vendor has it in state %v after it was accepted", s)
 		}
 		f.Stop("bank")
 		f.Restart("bank")

@@ -98,7 +98,7 @@ func (n *Node) again(p peer.ID, soon bool) {
 	}
 }
 
-// spread lets the other connections know soon, after a session brought news.
+// spread lets all connections but one know soon that there is news.
 func (n *Node) spread(except peer.ID) {
 	for _, p := range n.host.Network().Peers() {
 		if p != except && n.gate.member(p) {

@@ -31,8 +31,8 @@ const (
 )
 
 // syncWith holds one session as its caller: digests first, and when they are
-// equal and nobody has a gap that is all. Else summaries; then each side in
-// turn asks for headers and bodies it lacks.
+// equal and nobody has a gap no summaries. Then each side in turn asks for headers
+// and bodies it lacks.
 func (n *Node) syncWith(ctx context.Context, p peer.ID) (news int, err error) {
 	c, err := n.openSync(ctx, p)
 	if err != nil {
@@ -54,7 +54,10 @@ func (n *Node) syncWith(ctx context.Context, p peer.ID) (news int, err error) {
 	if *f.Digest == digest && !incomplete(mine) {
 		n.counters.syncEqual.Add(1)
 		n.compared(p, mine, mine, f.Lacks)
-		return n.pullBodies(c, mine)
+		if news, err = n.pullBodies(c, mine); err != nil {
+			return news, err
+		}
+		return news, n.answer(c)
 	}
 	if err := c.writeSummaries(mine); err != nil {
 		return 0, err
@@ -140,7 +143,10 @@ func (n *Node) serveSession(c *conversation, first protocol.SyncFrame) (int, err
 	}
 	if digest == *first.Digest && !incomplete(mine) {
 		n.compared(c.peer, mine, mine, first.Lacks)
-		return 0, n.answer(c)
+		if err := n.answer(c); err != nil {
+			return 0, err
+		}
+		return n.pullBodies(c, mine) // heads say nothing of bodies
 	}
 	theirs, err := c.readSummaries()
 	if err != nil {

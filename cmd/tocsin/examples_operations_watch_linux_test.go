@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,6 +14,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/tocsin-exchange/tocsin/node/api"
 )
 
 var metricName = regexp.MustCompile(`\b(tocsin|process|go)_[a-z_0-9]+\b`)
@@ -23,6 +27,7 @@ func examplePrometheus(t *testing.T, e *example) {
 	e.hasPrograms("prometheus", "promtool")
 	node := e.start()
 	node.must("sink", "add", "soc", "webhook", "http://127.0.0.1:1/", "--allow", "127.0.0.1") // sinks have figures where there is one
+	node.must("source", "add", "cert", "misp", "http://127.0.0.1:1/", "--tlp", "green", "--allow", "127.0.0.1")
 	e.makesToken("tocsin.token")
 	e.types("chmod")
 	e.types("promtool check config")
@@ -149,7 +154,7 @@ func exampleSystemd(t *testing.T, e *example) {
 			unit[key] = append(unit[key], value)
 		}
 	}
-	if got, want := fmt.Sprint(unit["ExecStart"], unit["Type"], unit["StateDirectory"]), "[/usr/local/bin/tocsin run --dir %S/tocsin] [exec] [tocsin]"; got != want {
+	if got, want := fmt.Sprint(unit["ExecStart"], unit["Type"], unit["StateDirectory"]), "[/usr/local/bin/tocsin run --dir %S/tocsin] [notify] [tocsin]"; got != want {
 		t.Errorf("the unit starts %s, want %s", got, want)
 	}
 	name, _, _ := strings.Cut(unit["LoadCredential"][0], ":")
@@ -169,9 +174,25 @@ func exampleSystemd(t *testing.T, e *example) {
 	if err := os.WriteFile(node.dir.config(), asked, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(handed, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", manager.LocalAddr().String())
 	node.start()
+	tells(t, manager, notifyReady)
 	node.must("status")
+	if err := os.WriteFile(filepath.Join(string(node.dir), api.PolicyName), []byte("[tiers.block]\nscore = 71\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reload, _ := strings.CutPrefix(unit["ExecReload"][0], "/usr/local/bin/tocsin ")
+	node.must(strings.Fields(strings.Split(reload, " --dir ")[0])...)
+	if _, shown, _ := node.play("policy", "show"); !strings.Contains(shown, "score = 71") {
+		t.Errorf("in force after a reload:\n%s", shown)
+	}
 	node.terminate()
+	tells(t, manager, notifyStopping)
 
 	e.hasPrograms("systemd-analyze")
 	e.edit("tocsin.service", "/usr/local/bin/tocsin", e.binary) // which has to be there
@@ -179,4 +200,14 @@ func exampleSystemd(t *testing.T, e *example) {
 		t.Errorf("systemd-analyze verify: %s", out)
 	}
 	e.types("systemd-analyze security")
+}
+
+// tells waits for a word to the service manager.
+func tells(t *testing.T, manager *net.UnixConn, want string) {
+	t.Helper()
+	said := make([]byte, 100)
+	manager.SetReadDeadline(time.Now().Add(arriveWithin))
+	if n, err := manager.Read(said); err != nil || string(said[:n]) != want {
+		t.Errorf("the service manager heard %q, %v, want %s", said[:n], err, want)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,7 +54,8 @@ var (
 //	alone-us/ind processor time of both nodes for an indicator then
 //	burst-ms     processor time that the attack takes from both before the imports begin
 //	steady-%     what the attack takes of the processor after the imports, when nobody else wants it
-//	grown-KiB    memory of the attacked node that is resident and in no file: growth until the imports begin, less that in the quiet half
+//	held-KiB     memory of the attacked node that is in use, stacks included and the store's index not: its growth, less that in the quiet half
+//	index-KiB    and that of the index, which the quota of a day bounds
 //	sent         messages, streams or connections of the attack
 func BenchmarkHostilePeer(b *testing.B) {
 	if kind := os.Getenv(hostileEnv); kind != "" {
@@ -96,7 +98,8 @@ func benchmarkAttack(b *testing.B, binary, attack string) {
 		figures["alone-us/ind"] = append(figures["alone-us/ind"], 1e6*alone.cpu/float64(*hostileHeld))
 		figures["burst-ms"] = append(figures["burst-ms"], float64((under.burst - alone.burst).Milliseconds()))
 		figures["steady-%"] = append(figures["steady-%"], 100*(under.after-alone.after))
-		figures["grown-KiB"] = append(figures["grown-KiB"], float64(under.grown-alone.grown))
+		figures["held-KiB"] = append(figures["held-KiB"], (under.held-alone.held)/1024)
+		figures["index-KiB"] = append(figures["index-KiB"], (under.index-alone.index)/1024)
 		figures["sent"] = append(figures["sent"], float64(under.sent))
 	}
 	b.ReportMetric(0, "ns/op")
@@ -125,7 +128,8 @@ type half struct {
 	took, cpu float64       // seconds, and those of both processors
 	burst     time.Duration // of processor time, before the imports
 	after     float64       // of a processor, after them
-	grown     int           // KiB
+	held      float64       // bytes, beside the index
+	index     float64
 	sent      int
 }
 
@@ -134,16 +138,19 @@ type half struct {
 func (s *siege) half(attack string) (h half) {
 	s.b.Helper()
 	m := s.member(attack)
-	before, began := s.cpu(), resident(s.b, s.attacked)
+	before := s.cpu()
+	held, index := s.memory()
 	m.begin()
 	pause(s.b.Context(), *hostileSettle)
-	h.burst, h.grown = s.cpu()-before, resident(s.b, s.attacked)-began
+	h.burst = s.cpu() - before
 	var took, cpu []float64
 	for range *hostileTimes {
 		each, of := s.importNew()
 		took, cpu = append(took, each.Seconds()), append(cpu, of.Seconds())
 	}
 	h.took, h.cpu = median(took), median(cpu)
+	h.held, h.index = s.memory()
+	h.held, h.index = h.held-held, h.index-index
 	pause(s.b.Context(), time.Second) // what imports leave to do
 	after := s.cpu()
 	pause(s.b.Context(), *hostileSettle)
@@ -237,20 +244,41 @@ func (s *siege) cpu() (sum time.Duration) {
 	return sum
 }
 
-// resident returns the KiB of a process that are in memory and in no file.
-func resident(b *testing.B, p *process) int {
-	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+// memory returns the bytes that the attacked node has in use, as of its last
+// collection of garbage: those beside the store's index, and those of it. What
+// badger's table in memory takes is allocated at the start.
+func (s *siege) memory() (held, index float64) {
+	s.b.Helper()
+	figures := s.figures()
+	index = figures["tocsin_store_index_bytes"]
+	return figures["go_gc_heap_live_bytes"] + figures["go_memstats_stack_inuse_bytes"] - index, index
+}
+
+// figures returns what the attacked node measures of itself and has no labels.
+func (s *siege) figures() map[string]float64 {
+	s.b.Helper()
+	client := api.Unix(s.attacked.dir.socket())
+	defer client.HTTP.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(s.b.Context(), "GET", client.URL+"/metrics", nil)
 	if err != nil {
-		b.Fatal(err)
+		s.b.Fatal(err)
 	}
-	_, line, _ := strings.Cut(string(status), "RssAnon:")
-	line, _, _ = strings.Cut(strings.TrimSpace(line), " ")
-	kib, err := strconv.Atoi(line)
+	answer, err := client.HTTP.Do(req)
 	if err != nil {
-		b.Fatal(err)
+		s.b.Fatal(err)
 	}
-	return kib
+	defer answer.Body.Close()
+	figures := map[string]float64{}
+	lines := bufio.NewScanner(answer.Body)
+	for lines.Scan() {
+		if name, value, ok := strings.Cut(lines.Text(), " "); ok && name != "#" {
+			figures[name], _ = strconv.ParseFloat(value, 64)
+		}
+	}
+	if figures["go_gc_heap_live_bytes"] == 0 || lines.Err() != nil {
+		s.b.Fatalf("the node does not say what it has in use: %v", lines.Err())
+	}
+	return figures
 }
 
 // pin keeps a process, with all its threads, on the processor of the honest.

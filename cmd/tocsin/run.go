@@ -21,7 +21,8 @@ const runHelp = `Runs the node of the directory in the foreground. When all is u
 and logs to standard error. An interrupt or a TERM signal ends it in good order
 (within 10 seconds, exit 0); a second one ends it at once. What is saved to
 policy.toml, or to a list that it names, is in force within four seconds; a HUP
-signal reads them at once. See ` + "`tocsin policy --help`" + `.
+signal reads them at once. See ` + "`tocsin policy --help`" + `. A service manager that gave it
+NOTIFY_SOCKET is told when all is up, and when it ends.
 
 It refuses to start when a key file or the directory can be read by others, when
 another daemon is at work on the directory, when a port is in use, on unknown
@@ -76,9 +77,13 @@ func (c *cli) serve(ctx context.Context, f runFlags) error {
 	defer still()
 	d.watchRules(hangup)
 	fmt.Fprintln(c.stdout, d.ready())
+	if err := c.notify(notifyReady); err != nil {
+		log.Warn("the start was not told", "err", err)
+	}
 	err = d.wait(ctx)
 	d.ended = err
 	log.Info("stopping")
+	c.notify(notifyStopping) // who does not hear it sees the end
 	return errors.Join(err, d.stopSoon())
 }
 

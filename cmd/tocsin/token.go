@@ -14,7 +14,7 @@ import (
 const tokenHelp = `Tokens let your tools in at the HTTP door: Authorization: Bearer TOKEN, Basic with
 the token as the password of any user, or X-Api-Key: TOKEN. A role says what the tool
 may do: reader (look up, read), analyst (also submit and import), reviewer, auditor
-(how the node is doing), operator (everything).
+(how the node is doing), monitor (its figures alone), operator (everything).
 
 A tool that can send no header fetches /feeds/key/TOKEN/NAME with a token made with
 --path, which is good for nothing else: paths end up in logs, so give each tool one
@@ -26,7 +26,8 @@ elsewhere; PAP:RED is for those who are never noticed). What states no PAP passe
 TLP:RED is shown to the persons it names and to nobody else, the operator included:
 make a token with --clearance red --person NAME for each of them. Figures about the
 whole node (status, doctor, metrics) need --clearance amber+strict --pap red, and
-leave out what is under RED.
+leave out what is under RED; a monitor's token has that clearance where nothing else
+is asked for, and reads nothing but the figures of /metrics.
 
 To use the command line as a token, and see what it sees, set TOCSIN_TOKEN:
 
@@ -49,9 +50,9 @@ func (c *cli) tokenCreateCommand() *cobra.Command {
 	var role string
 	cmd := &cobra.Command{Use: "create --role ROLE", Short: "Make a token", Args: noArgs,
 		Long: tokenHelp + "\n\nPrints the token as the last line of standard output. It is shown once and kept\nnowhere: the node holds only its hash."}
-	cmd.Flags().StringVar(&role, "role", "", "reader, analyst, reviewer, auditor or operator (required)")
+	cmd.Flags().StringVar(&role, "role", "", "reader, analyst, reviewer, auditor, monitor or operator (required)")
 	cmd.Flags().StringVar(&r.Name, "name", "", "what it is for")
-	complete(cmd, "role", "reader", "analyst", "reviewer", "auditor", "operator")
+	complete(cmd, "role", "reader", "analyst", "reviewer", "auditor", "monitor", "operator")
 	labelFlag(cmd, &r.Clearance, "clearance", "strictest label it may see (default green)")
 	cmd.Flags().Var((*papValue)(&r.PAP), "pap", "strictest PAP level it may see (default amber)")
 	complete(cmd, "pap", "clear", "green", "amber", "red")
@@ -59,7 +60,7 @@ func (c *cli) tokenCreateCommand() *cobra.Command {
 	cmd.Flags().StringVar(&r.Person, "person", "", "whose RED it shows, as senders name them (with --clearance red)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if role == "" {
-			return hinted(usagef("--role is missing"), "one of reader, analyst, reviewer, auditor, operator")
+			return hinted(usagef("--role is missing"), "one of reader, analyst, reviewer, auditor, monitor, operator")
 		}
 		var err error
 		if r.Role, err = api.ParseRole(role); err != nil {

@@ -342,4 +342,17 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is missing", want)
 		}
 	}
+	monitor, err := r.CreateToken(t.Context(), TokenRequest{Role: Monitor})
+	r.check(err)
+	narrow, err := r.CreateToken(t.Context(), TokenRequest{Role: Monitor, Clearance: protocol.Green})
+	r.check(err)
+	for token, whole := range map[string]bool{monitor.Secret: true, narrow.Secret: false} {
+		w := asker{r, token, false}.ask(request{method: "GET", target: "/metrics"})
+		if got := strings.Contains(w.Body.String(), "tocsin_store_claims 1"); w.Code != 200 || got != whole || !strings.Contains(w.Body.String(), "tocsin_peers_connected 0") {
+			t.Errorf("a monitor sees the whole: %t, want %t: %d", got, whole, w.Code)
+		}
+		if w := (asker{r, token, false}).ask(request{method: "GET", target: "/v1/lookup?value=203.0.113.7"}); w.Code != 403 {
+			t.Errorf("a monitor reads: %d", w.Code)
+		}
+	}
 }

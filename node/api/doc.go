@@ -8,12 +8,13 @@
 // whom that is for. [Door.Remote] is for TCP: every route but /healthz and
 // /readyz wants a token, which carries a role and what it may see.
 //
-//	role      answers and state   say things   see its health   operate it
-//	reader           x
-//	analyst          x                x
-//	reviewer         x                x
-//	auditor          x                                x
-//	operator         x                x               x               x
+//	role      answers and state   say things   see its health   figures   operate it
+//	reader           x                                             x
+//	analyst          x                x                            x
+//	reviewer         x                x                            x
+//	auditor          x                                x            x
+//	monitor                                                        x
+//	operator         x                x               x            x           x
 //
 // Tokens are made and ended over the local socket only. A token is shown as
 // `Authorization: Bearer TOKEN` (or `Token TOKEN`), as the password of any user

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/trust"
 )
 
 // metrics is the door's own registry: requests are counted as they end, and
@@ -34,9 +37,11 @@ func newMetrics(d *Door) *metrics {
 			Buckets: []float64{0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60},
 		}, []string{"route"}),
 	}
+	// What the last collection of garbage found in use is steadier than what is in memory.
+	inUse := collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`)})
 	handler := func(own prometheus.Collector) http.Handler {
 		registry := prometheus.NewRegistry()
-		registry.MustRegister(own, m.requests, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		registry.MustRegister(own, m.requests, m.seconds, collectors.NewGoCollector(inUse), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 		return promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true, ErrorHandling: promhttp.HTTPErrorOnError})
 	}
 	m.whole, m.upTo = handler(collector(m.figures)), handler(collector(m.greenFigures))
@@ -44,7 +49,8 @@ func newMetrics(d *Door) *metrics {
 }
 
 // serve gives whoever may not see figures about everything those about the
-// process, its connections and gossip alone, so that a monitoring system needs no token that reads AMBER.
+// process, its connections and gossip alone. A monitor's token sees all where
+// nothing else was asked for, and reads nothing.
 func (m *metrics) serve(w *answerWriter, req *http.Request) error {
 	switch {
 	case w.caller.seesWhole():
@@ -100,12 +106,16 @@ func (m *metrics) figures(send sender) error {
 	}
 	m.peers(send)
 	m.door.feedFigures(send)
-	if err := m.door.sinkFigures(send); err != nil {
+	st, err := m.door.stats()
+	if err := errors.Join(err, m.door.sinkFigures(send), m.door.sourceFigures(send)); err != nil {
 		return err
 	}
-	st, err := m.door.stats()
-	if err != nil {
-		return err
+	s := n.Status()
+	gaps := 0
+	for _, o := range s.Origins {
+		if trust.Counted(o.TLP) {
+			gaps += o.Gaps
+		}
 	}
 	for _, g := range []struct {
 		name, help string
@@ -121,11 +131,24 @@ func (m *metrics) figures(send sender) error {
 		{"store_damaged_records", "Records found damaged since the start.", float64(st.Damaged)},
 		{"store_disk_bytes", "What the store takes on the disk, in whole MiB.", float64(st.DiskBytes)},
 		{"store_index_bytes", "What the index takes in memory, about, in whole MiB.", float64(st.IndexBytes)},
+		{"store_free_bytes", "What the file system has left for the store, in whole MiB; 0 also where that is not known.", float64(st.Free >> 20 << 20)},
+		{"store_read_only", "1 while too little is free: nothing is taken in.", number(st.ReadOnly)},
+		{"store_lost_bulletins", "Bulletins that were here and were missing when the store was opened.", float64(st.Lost)},
+		{"log_gaps", "Ranges known to be missing of what others said.", float64(gaps)},
+		{"log_quarantined", "Organisations quarantined for breaking the log they sign.", float64(len(s.Quarantined))},
+		{"certificate_expires_seconds", "When the node's certificate ends, in Unix time.", float64(n.Identity().Expires.Unix())},
 		{"store_queue_depth", "Changes that wait to be written.", float64(st.QueueDepth)},
 	} {
 		send(prometheus.GaugeValue, g.value, g.name, g.help)
 	}
 	return nil
+}
+
+func number(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func (m *metrics) peers(send sender) {

@@ -134,14 +134,14 @@ func TestRights(t *testing.T) {
 	var table strings.Builder
 	for _, role := range append(roles(), "", "king") {
 		fmt.Fprintf(&table, "%s:", role)
-		for _, r := range []right{anyone, read, say, oversee, operate} {
+		for _, r := range []right{anyone, read, measure, say, oversee, operate} {
 			if role.may(r) {
 				fmt.Fprintf(&table, " %s", r)
 			}
 		}
 		table.WriteByte('\n')
 	}
-	const want = "reader: read\nanalyst: read say\nreviewer: read say\nauditor: read oversee\noperator: anyone read say oversee operate\n:\nking:\n"
+	const want = "reader: read measure\nanalyst: read measure say\nreviewer: read measure say\nauditor: read measure oversee\nmonitor: measure\noperator: anyone read measure say oversee operate\n:\nking:\n"
 	if table.String() != want {
 		t.Error(table.String())
 	}

@@ -123,7 +123,7 @@ func (d *Door) table() []route {
 		{method: "DELETE", path: "/v1/tokens/{id}", summary: "End a token", right: operate, local: true, serve: func(w *answerWriter, req *http.Request) error {
 			return d.sendDone(w, d.deleteToken(req.Context(), req.PathValue("id")))
 		}},
-		{method: "GET", path: "/metrics", summary: "Figures for Prometheus", right: read, gives: "text/plain", serve: d.metrics.serve},
+		{method: "GET", path: "/metrics", summary: "Figures for Prometheus", right: measure, gives: "text/plain", serve: d.metrics.serve},
 		{method: "GET", path: "/healthz", summary: "200 while the node serves", right: anyone, gives: "text/plain", serve: serveHealthy},
 		{method: "GET", path: "/readyz", summary: "204 when its store and its audit journal work", right: anyone, serve: d.serveReady},
 		{method: "GET", path: "/openapi.json", summary: "This list", right: read, answer: jsontext.Value("{}"), serve: d.serveOpenAPI},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api/intake"
@@ -268,6 +269,18 @@ func (d *Door) checkSources() (checks []Check) {
 		}
 	}
 	return checks
+}
+
+// sourceFigures are how sources are doing.
+func (d *Door) sourceFigures(send sender) error {
+	list, err := d.sources.List()
+	for _, s := range list {
+		send(prometheus.GaugeValue, float64(s.Last.Failures), "source_failures", "Pulls that failed in a row, up to now.", "source", s.Name)
+		if !s.Last.At.IsZero() {
+			send(prometheus.GaugeValue, float64(s.Last.At.Unix()), "source_pulled_seconds", "When the last pull began, in Unix time.", "source", s.Name)
+		}
+	}
+	return err
 }
 
 // Sources returns the sources and how they are doing; local socket only, as the

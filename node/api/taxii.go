@@ -57,7 +57,7 @@ func (d *Door) taxiiRoutes() []route {
 		{method: "POST", path: collection + "objects/", summary: "Say objects to a community, under the collection's label", right: say,
 			takes: []string{taxii.TypeTAXII, taxii.TypeSTIX}, limit: submitBody, answer: taxii.StatusResource{}, serve: d.taxiiPost},
 		{method: "GET", path: collection + "objects/{object}/", summary: "The versions of an object", right: read, query: taxiiParams(taxii.OfObject), answer: jsontext.Value("{}"), serve: d.taxiiPage(taxii.OfObject)},
-		{method: "DELETE", path: collection + "objects/{object}/", summary: "Refused: what was said is taken back with /v1/revoke", right: read, serve: d.taxiiDelete},
+		{method: "DELETE", path: collection + "objects/{object}/", summary: "Have every holder destroy an object that we said, with all its versions; operators alone", right: read, query: taxiiParams(taxii.OfObject)[3:], serve: d.taxiiDelete},
 		{method: "GET", path: collection + "objects/{object}/versions/", summary: "Which versions of an object there are", right: read, query: taxiiParams(taxii.OfVersions), answer: jsontext.Value("{}"), serve: d.taxiiPage(taxii.OfVersions)},
 	}
 	for i := range list {
@@ -242,18 +242,34 @@ func (d *Door) taxiiPage(kind taxii.Kind) func(*answerWriter, *http.Request) err
 	}
 }
 
-// taxiiDelete says who takes things back, and how.
+// taxiiDelete erases an object of ours, with all its versions, from where the
+// collection is of: what was said to others stays.
 func (d *Door) taxiiDelete(w *answerWriter, req *http.Request) error {
 	root, c, err := d.collectionOf(req)
 	if err != nil {
 		return err
 	}
-	_, err = d.taxii.Answer(req.Context(), taxii.Question{
-		Root: root, Collection: c, Kind: taxii.OfVersions, Object: req.PathValue("object"),
+	q := taxii.Question{
+		Root: root, Collection: c, Kind: taxii.OfObject, Object: req.PathValue("object"), Query: req.URL.Query(),
 		Asker: taxii.Asker{Reader: w.caller.reader, Visible: d.query(w.caller).Visible},
-	})
+	}
+	whole, err := d.taxii.Whole(req.Context(), q)
+	switch {
+	case err != nil:
+		return err
+	case !c.Writable(&root) || !w.caller.role.may(say):
+		return kindForbidden.problem("nothing can be deleted from this collection", "")
+	case !w.caller.role.may(operate):
+		return kindForbidden.problem("to delete is to have every holder destroy it, which is the operator's", "take back what your organisation said with `tocsin revoke`, or POST /v1/revoke")
+	case !whole:
+		return kindForbidden.problem("an object is erased with all its versions", "leave match[version] out")
+	}
+	_, err = d.node.Erase(req.Context(), node.Selection{IDs: []string{q.Object}, Visible: q.Visible})
+	if errors.Is(err, node.ErrNotFound) {
+		return kindForbidden.problem("another organisation said it, which alone takes it back", "`tocsin peer block` ends that its word counts here")
+	}
 	if err != nil {
 		return err
 	}
-	return kindRefused.problem("nothing is deleted over TAXII", "what your organisation said is taken back with `tocsin revoke`, or POST /v1/revoke")
+	return sendTAXII(w, req, http.StatusOK, nil)
 }

@@ -23,7 +23,7 @@ func (d *Door) taxiiStatus(w *answerWriter, req *http.Request) error {
 	if _, err := rootOf(req); err != nil {
 		return err
 	}
-	status, err := d.taxii.Status(req.PathValue("id"), w.caller.token, time.Now())
+	status, err := d.taxii.Status(req.Context(), req.PathValue("id"), w.caller.token, time.Now(), d.fateOf)
 	if err != nil {
 		return err
 	}
@@ -51,18 +51,34 @@ func (d *Door) taxiiPost(w *answerWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	status, err := d.sayObjects(req.Context(), t, objects)
+	now := time.Now()
+	status, held, err := d.sayObjects(req.Context(), t, objects)
 	if err != nil {
 		return err
 	}
-	if status, err = d.taxii.Keep(req.Context(), w.caller.token, status, time.Now()); err != nil {
+	if status, err = d.taxii.Keep(req.Context(), w.caller.token, status, held, now); err != nil {
 		return err
 	}
 	return sendResource(w, req, http.StatusAccepted, status)
 }
 
-// sayObjects says STIX objects the way an import does.
-func (d *Door) sayObjects(ctx context.Context, t terms, objects []jsontext.Value) (taxii.StatusResource, error) {
+// fateOf says what has become of an object that waited for a person.
+func (d *Door) fateOf(held string, detail *taxii.StatusDetail, since time.Time) taxii.Fate {
+	var id protocol.ID
+	if id.UnmarshalText([]byte(held)) == nil && d.node.Awaits(id) {
+		return taxii.Waits
+	}
+	var said bool
+	if detail.Message, said = d.saidAs(detail.ID, since); said {
+		return taxii.Said
+	}
+	detail.Message = "a person declined it"
+	return taxii.Declined
+}
+
+// sayObjects says STIX objects the way an import does. Of those that wait for a
+// person it returns what each is held as.
+func (d *Door) sayObjects(ctx context.Context, t terms, objects []jsontext.Value) (status taxii.StatusResource, held []string, err error) {
 	var text bytes.Buffer
 	for i, o := range objects {
 		text.WriteByte("[,"[min(i, 1)])
@@ -75,16 +91,23 @@ func (d *Door) sayObjects(ctx context.Context, t terms, objects []jsontext.Value
 	b := newBatch()
 	for row, err := range rows {
 		if err != nil {
-			return taxii.StatusResource{}, readError(ctx, err)
+			return status, nil, readError(ctx, err)
 		}
 		b.add(row)
 	}
 	d.say(ctx, t, b)
-	return d.statusOf(b, objects), b.err
+	status, held = d.statusOf(b, objects)
+	return status, held, b.err
 }
 
 // statusOf tells of each object of a batch that was said what became of it.
-func (d *Door) statusOf(b *batch, objects []jsontext.Value) (status taxii.StatusResource) {
+func (d *Door) statusOf(b *batch, objects []jsontext.Value) (status taxii.StatusResource, held []string) {
+	heldAs := map[int]string{}
+	for _, h := range b.held {
+		for _, row := range h.Index {
+			heldAs[row] = h.ID.String()
+		}
+	}
 	said := map[taxii.StatusDetail]bool{}
 	for i := range b.rows {
 		row := &b.rows[i]
@@ -98,28 +121,30 @@ func (d *Door) statusOf(b *batch, objects []jsontext.Value) (status taxii.Status
 		detail.Message = row.Note
 		switch {
 		case b.waits[i]:
-			list, detail.Message = &status.Pendings, row.Skipped
+			list, detail.Message, held = &status.Pendings, row.Skipped, append(held, heldAs[i])
 		case row.Refused != "":
 			list, detail.Message = &status.Failures, row.Refused
 		case row.Skipped != "" && !again && !strings.HasPrefix(detail.ID, "marking-definition--"):
 			list, detail.Message = &status.Failures, row.Skipped
 		case row.Skipped == "":
-			detail.Message = cmp.Or(detail.Message, d.saidAs(detail.ID))
+			as, _ := d.saidAs(detail.ID, time.Time{})
+			detail.Message = cmp.Or(detail.Message, as)
 		}
 		*list = append(*list, detail)
 	}
-	return status
+	return status, held
 }
 
-// saidAs tells under which id our organisation said an object that came with
-// another.
-func (d *Door) saidAs(id string) string {
-	self := d.node.Org()
-	list, _ := d.node.Store().VersionsOfID(id, func(h *protocol.Header) bool { return h.Org() == self })
-	if n := len(list); n > 0 && list[n-1].Object.ID != id {
-		return "said as " + list[n-1].Object.ID
+// saidAs reports whether our organisation has said an object since a moment, and
+// under which id where that is not the one it came with.
+func (d *Door) saidAs(id string, since time.Time) (as string, said bool) {
+	self, from := d.node.Org(), protocol.Millis(since)
+	list, _ := d.node.Store().VersionsOfID(id, func(h *protocol.Header) bool { return h.Org() == self && (since.IsZero() || h.Issued >= from) })
+	n := len(list)
+	if n > 0 && list[n-1].Object.ID != id {
+		as = "said as " + list[n-1].Object.ID
 	}
-	return ""
+	return as, n > 0
 }
 
 // A CollectionRequest says which label what is posted to a collection gets.

@@ -53,6 +53,9 @@ func readToken(row []byte) (r tokenRecord, err error) {
 func tokenID(hash [32]byte) string { return hex.EncodeToString(hash[:tokenIDSize]) }
 
 func (d *Door) createToken(ctx context.Context, r TokenRequest) (TokenAnswer, error) {
+	if r.Role == Monitor { // which reads nothing
+		r.Clearance, r.PAP = cmp.Or(r.Clearance, wholeFrom), cmp.Or(r.PAP, protocol.PAPRed)
+	}
 	r.Clearance, r.PAP = cmp.Or(r.Clearance, defaultClearance), cmp.Or(r.PAP, defaultPAP)
 	if err := r.check(); err != nil {
 		return TokenAnswer{}, err
@@ -85,7 +88,7 @@ func (d *Door) createToken(ctx context.Context, r TokenRequest) (TokenAnswer, er
 // check says what is wrong with a request whose defaults are filled in.
 func (r *TokenRequest) check() error {
 	if r.Role == "" {
-		return kindUsage.errorf("role is missing (one of reader, analyst, reviewer, auditor, operator)")
+		return kindUsage.errorf("role is missing (one of reader, analyst, reviewer, auditor, monitor, operator)")
 	}
 	if r.Person != "" && r.Clearance != protocol.Red {
 		return kindUsage.problem("a person is named for what is under TLP:RED: clearance "+r.Clearance.String()+" sees none of it", "give clearance red, or leave the person out")

@@ -449,7 +449,7 @@ func steady(target, body string) string {
 	if strings.HasPrefix(target, "/metrics") {
 		var kept []string
 		for line := range strings.Lines(body) {
-			if strings.HasPrefix(line, "tocsin_") && !strings.HasPrefix(line, "tocsin_http_") && !strings.HasPrefix(line, "tocsin_store_disk_bytes") {
+			if strings.HasPrefix(line, "tocsin_") && !strings.HasPrefix(line, "tocsin_http_") && !strings.HasPrefix(line, "tocsin_store_disk_bytes") && !strings.HasPrefix(line, "tocsin_store_free_bytes") && !strings.HasPrefix(line, "tocsin_certificate_") {
 				kept = append(kept, line)
 			}
 		}

@@ -80,8 +80,10 @@
 // keeps its own as an external reference, which the status says. Nothing can be
 // posted to everything, which has no audience. A status is kept for 24 hours for the
 // token that posted, the last 1,000; each of its lists has at most 100 objects, its
-// counts are of all. What waits for a second pair of eyes is pending and stays so in
-// the status. DELETE is refused: what was said is taken back with `tocsin revoke`.
+// counts are of all. What waits for a second pair of eyes is pending until a person has
+// decided. DELETE has every holder destroy an object that this organisation said to
+// the collection's community, with all its versions; it takes an operator's token, and
+// what others said is theirs to take back.
 //
 // # Cost
 //

@@ -60,6 +60,31 @@ func (s *Server) Answer(ctx context.Context, q Question) (Page, error) {
 	return s.page(&q, &f, &p), nil
 }
 
+// Whole reports whether a question of one object is of all its versions that the
+// asker sees, which it is unless it says something else. Errors are as for
+// [Server.Answer]; with no version as asked for, they wrap [ErrNotFound].
+func (s *Server) Whole(ctx context.Context, q Question) (bool, error) {
+	counts := [2]int{}
+	for i, version := range [...][]string{q.Query["match[version]"], {"all"}} {
+		if len(version) == 0 {
+			version = []string{"all"}
+		}
+		each := q
+		each.Query = map[string][]string{"match[version]": version}
+		if spec, given := q.Query["match[spec_version]"]; given {
+			each.Query["match[spec_version]"] = spec
+		}
+		page, err := s.Answer(ctx, each)
+		switch counts[i] = len(page.Items); {
+		case err != nil:
+			return false, err
+		case counts[i] == 0:
+			return false, fmt.Errorf("%w: no such version of %q", ErrNotFound, excerpt(q.Object))
+		}
+	}
+	return counts[0] == counts[1], nil
+}
+
 // resume reads where a page before ended, and brings its filters back.
 func (s *Server) resume(q *Question, f *filter) (storage.Moment, error) {
 	at, err := s.places.read(f.next)
@@ -110,7 +135,7 @@ func (s *Server) walk(ctx context.Context, q *Question, v *view, f *filter, p *p
 	if !known {
 		begin = p.from
 	}
-	for b, err := range s.store.Since(begin, storage.Query{Visible: q.visible}) {
+	for b, err := range s.store.Since(begin, storage.Query{Visible: q.Visible}) {
 		still.after = math.MaxUint64
 		switch {
 		case ctx.Err() != nil:

@@ -85,9 +85,9 @@ const (
 	OfVersions Kind = "versions"
 )
 
-// visible is what the asker sees of the collection in the root. An export has
+// Visible is what the asker sees of the collection in the root. An export has
 // neither RED nor exercises, whoever asks.
-func (q *Question) visible(h *protocol.Header) bool {
+func (q *Question) Visible(h *protocol.Header) bool {
 	in := q.Collection.Community.IsZero() || h.Community == q.Collection.Community
 	return in && trust.Listed(h) && q.Root.shows(h.TLP) && q.Asker.Visible(h)
 }

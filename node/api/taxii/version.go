@@ -65,7 +65,7 @@ func (s *Server) reserved(q *Question, id string) bool {
 // of whom came first. So nobody can take back, or put another in the place of,
 // what somebody else said. Of one version that came twice the first counts.
 func (s *Server) versions(q *Question, id string) []storage.Version {
-	list, _ := s.store.VersionsOfID(id, q.visible) // what is damaged is wanted anew
+	list, _ := s.store.VersionsOfID(id, q.Visible) // what is damaged is wanted anew
 	list = slices.DeleteFunc(list, func(v storage.Version) bool { return v.Object.ID != id })
 	if len(list) == 0 || s.reserved(q, id) {
 		return nil

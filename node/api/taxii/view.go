@@ -47,7 +47,7 @@ func (s *Server) view(q *Question) *view {
 	if known {
 		v.latest, v.opened, v.labels, v.orgs = old.latest, maps.Clone(old.opened), maps.Clone(old.labels), maps.Clone(old.orgs)
 	}
-	for b, err := range s.store.Openings(v.latest, storage.Query{Visible: q.visible}, v.opened) {
+	for b, err := range s.store.Openings(v.latest, storage.Query{Visible: q.Visible}, v.opened) {
 		if err != nil {
 			continue // it is wanted anew, and arrives then
 		}
