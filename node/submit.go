@@ -10,6 +10,7 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/trust"
 )
 
@@ -107,10 +108,14 @@ type draft struct {
 	places   []int // which part each receipt is in
 	again    bool  // some of it may have been said already, before a crash
 	before   []Receipt
+	versions map[string]version // the newest of what it says, by id
 }
 
+// A version is when an object was made, and when this version of it was.
+type version struct{ created, modified time.Time }
+
 func (n *Node) newDraft(issue protocol.Header) *draft {
-	return &draft{n: n, issue: issue, scope: n.scope(issue), now: time.Now()}
+	return &draft{n: n, issue: issue, scope: n.scope(issue), now: time.Now(), versions: map[string]version{}}
 }
 
 func (d *draft) add(o stix.Object) {
@@ -124,6 +129,7 @@ func (d *draft) add(o stix.Object) {
 		d.parts, d.size = append(d.parts, part{}), 0
 	}
 	last := &d.parts[len(d.parts)-1]
+	d.versions[o.ID] = version{o.Created, o.Modified}
 	last.objects, last.parsed, d.size = append(last.objects, o.Raw), append(last.parsed, o), d.size+len(o.Raw)+64
 	d.receipts, d.places = append(d.receipts, Receipt{ID: o.ID, Claims: o.Claims}), append(d.places, len(d.parts)-1)
 }
@@ -186,10 +192,35 @@ func (d *draft) finish(written stix.Draft, label protocol.TLP) (stix.Object, err
 	if err != nil {
 		return o, err
 	}
+	if v, said := d.earlier(&o); said {
+		written.Created, written.Modified = v.created, v.modified.Add(time.Millisecond)
+		if o, err = written.Finish(d.scope, d.now, isTLP); err != nil {
+			return o, err
+		}
+	}
 	if len(o.Raw) > protocol.MaxObject {
 		return o, fmt.Errorf("%d bytes, at most %d are allowed", len(o.Raw), protocol.MaxObject)
 	}
 	return o, nil
+}
+
+// earlier is the newest version of an indicator that we said before. Of what is said
+// again after a crash that is none of the same moment, which is the same one.
+func (d *draft) earlier(o *stix.Object) (version, bool) {
+	if o.Type != "indicator" {
+		return version{}, false
+	}
+	if v, said := d.versions[o.ID]; said {
+		return v, true
+	}
+	now := d.now.Truncate(time.Millisecond)
+	last, said, err := d.n.store.Newest(o.ID, func(v *storage.Version) bool {
+		return v.Header.Org() == d.n.cert.Org && (!d.again || v.Object.Modified.Before(now))
+	})
+	if err != nil { // damage is mended elsewhere, and is no reason to say nothing
+		return version{}, false
+	}
+	return version{last.Object.Created, last.Object.Modified}, said
 }
 
 // scope is what the id of an object depends on besides its value, see scopeOf.

@@ -31,6 +31,29 @@ func (s *Store) VersionsOfID(id string, visible func(*protocol.Header) bool) ([]
 	})
 }
 
+// Newest returns the newest version under a STIX id that is wanted, if there is one.
+// It reads no more than it takes. Errors are as for Lookup.
+func (s *Store) Newest(id string, wanted func(*Version) bool) (latest Version, ok bool, damage error) {
+	s.mu.RLock()
+	found := s.cat.collect(nil, s.cat.under(nameFlag), s.index.Load().name(id), 0)
+	s.mu.RUnlock()
+	sortCandidates(found)
+	for _, v := range found {
+		r, err := s.record(v.held)
+		if err != nil {
+			damage = errors.Join(damage, err)
+			continue
+		}
+		o, held, err := s.object(v.ref, v.held, int(v.index))
+		damage = errors.Join(damage, err)
+		latest = Version{v.held.id, int(v.index), v.held.body.moment + Moment(v.index), &r.bulletin.Header, v.held.scope, o}
+		if held && o.ID == id && wanted(&latest) {
+			return latest, true, nil
+		}
+	}
+	return Version{}, false, damage
+}
+
 // VersionsIn returns the objects of a bulletin, also those that are not held any
 // more. Errors wrap [ErrNotFound] or [ErrDamaged].
 func (s *Store) VersionsIn(id protocol.ID) ([]Version, error) {

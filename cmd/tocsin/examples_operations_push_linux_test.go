@@ -45,11 +45,15 @@ func exampleWebhook(t *testing.T, e *example) {
 		t.Fatal(err)
 	}
 	e.listed("203.0.113.7", "evil.example")
+	e.types("tocsin sight --false-positive 203")
+	e.listed("evil.example")
+	e.types("tocsin sight --false-positive --retract")
+	e.listed("evil.example", "203.0.113.7")
 	e.types("tocsin revoke")
 	e.listed("evil.example")
 	eventually(t, "all is delivered", func() (bool, string) {
 		list := e.types("tocsin sink list")
-		return strings.Contains(list, "delivered:3") && !strings.Contains(list, "dead:"), list
+		return strings.Contains(list, "delivered:5") && !strings.Contains(list, "dead:"), list
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,7 +44,9 @@ var (
 // keeps quiet, in the other it attacks as fast as it can. The two honest
 // processes share one processor, the hostile member has another to itself, which
 // it keeps as busy when it is quiet. A
-// benchmark's iteration is a round; figures are medians over the rounds.
+// benchmark's iteration is a round; figures are medians over the rounds. What an
+// attack has a node hold in memory is in package node's tests, where garbage can be
+// told from what is held.
 //
 //	ratio        throughput under attack over throughput alone
 //	cost-ratio   processor time of both nodes for an indicator, under attack over alone
@@ -54,8 +55,6 @@ var (
 //	alone-us/ind processor time of both nodes for an indicator then
 //	burst-ms     processor time that the attack takes from both before the imports begin
 //	steady-%     what the attack takes of the processor after the imports, when nobody else wants it
-//	held-KiB     memory of the attacked node that is in use, stacks included and the store's index not: its growth, less that in the quiet half
-//	index-KiB    and that of the index, which the quota of a day bounds
 //	sent         messages, streams or connections of the attack
 func BenchmarkHostilePeer(b *testing.B) {
 	if kind := os.Getenv(hostileEnv); kind != "" {
@@ -98,8 +97,6 @@ func benchmarkAttack(b *testing.B, binary, attack string) {
 		figures["alone-us/ind"] = append(figures["alone-us/ind"], 1e6*alone.cpu/float64(*hostileHeld))
 		figures["burst-ms"] = append(figures["burst-ms"], float64((under.burst - alone.burst).Milliseconds()))
 		figures["steady-%"] = append(figures["steady-%"], 100*(under.after-alone.after))
-		figures["held-KiB"] = append(figures["held-KiB"], (under.held-alone.held)/1024)
-		figures["index-KiB"] = append(figures["index-KiB"], (under.index-alone.index)/1024)
 		figures["sent"] = append(figures["sent"], float64(under.sent))
 	}
 	b.ReportMetric(0, "ns/op")
@@ -128,8 +125,6 @@ type half struct {
 	took, cpu float64       // seconds, and those of both processors
 	burst     time.Duration // of processor time, before the imports
 	after     float64       // of a processor, after them
-	held      float64       // bytes, beside the index
-	index     float64
 	sent      int
 }
 
@@ -139,7 +134,6 @@ func (s *siege) half(attack string) (h half) {
 	s.b.Helper()
 	m := s.member(attack)
 	before := s.cpu()
-	held, index := s.memory()
 	m.begin()
 	pause(s.b.Context(), *hostileSettle)
 	h.burst = s.cpu() - before
@@ -149,8 +143,6 @@ func (s *siege) half(attack string) (h half) {
 		took, cpu = append(took, each.Seconds()), append(cpu, of.Seconds())
 	}
 	h.took, h.cpu = median(took), median(cpu)
-	h.held, h.index = s.memory()
-	h.held, h.index = h.held-held, h.index-index
 	pause(s.b.Context(), time.Second) // what imports leave to do
 	after := s.cpu()
 	pause(s.b.Context(), *hostileSettle)
@@ -242,43 +234,6 @@ func (s *siege) cpu() (sum time.Duration) {
 		sum += time.Duration(user+system) * time.Second / ticksPerSecond
 	}
 	return sum
-}
-
-// memory returns the bytes that the attacked node has in use, as of its last
-// collection of garbage: those beside the store's index, and those of it. What
-// badger's table in memory takes is allocated at the start.
-func (s *siege) memory() (held, index float64) {
-	s.b.Helper()
-	figures := s.figures()
-	index = figures["tocsin_store_index_bytes"]
-	return figures["go_gc_heap_live_bytes"] + figures["go_memstats_stack_inuse_bytes"] - index, index
-}
-
-// figures returns what the attacked node measures of itself and has no labels.
-func (s *siege) figures() map[string]float64 {
-	s.b.Helper()
-	client := api.Unix(s.attacked.dir.socket())
-	defer client.HTTP.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(s.b.Context(), "GET", client.URL+"/metrics", nil)
-	if err != nil {
-		s.b.Fatal(err)
-	}
-	answer, err := client.HTTP.Do(req)
-	if err != nil {
-		s.b.Fatal(err)
-	}
-	defer answer.Body.Close()
-	figures := map[string]float64{}
-	lines := bufio.NewScanner(answer.Body)
-	for lines.Scan() {
-		if name, value, ok := strings.Cut(lines.Text(), " "); ok && name != "#" {
-			figures[name], _ = strconv.ParseFloat(value, 64)
-		}
-	}
-	if figures["go_gc_heap_live_bytes"] == 0 || lines.Err() != nil {
-		s.b.Fatalf("the node does not say what it has in use: %v", lines.Err())
-	}
-	return figures
 }
 
 // pin keeps a process, with all its threads, on the processor of the honest.

@@ -90,8 +90,8 @@ func serve(ctx context.Context, listen, secretFile, program, cert, key string) e
 
 // A change is what the fields of one are needed for here.
 type change struct {
-	Op, Cursor, ID, Type, Value, TLP, Tier, Org string
-	Values                                      []struct{ Type, Value string }
+	Op, Cursor, ID, Type, Value, TLP, Tier, Until, Org string
+	Values                                             []struct{ Type, Value string }
 }
 
 // A receiver runs one program at a time.
@@ -166,7 +166,7 @@ func (r *receiver) handle(ctx context.Context, raw json.RawMessage) error {
 		clear(r.done)
 		r.order = nil
 	}
-	id := c.Op + " " + c.Cursor
+	id := c.Op + " " + c.Cursor + " " + c.Value // one change may be of several values
 	if r.done[id] {
 		return nil
 	}
@@ -191,7 +191,7 @@ func (r *receiver) run(ctx context.Context, c *change, raw []byte) error {
 		cmd := exec.CommandContext(bounded, r.program)
 		cmd.Stdin, cmd.Stderr = bytes.NewReader(raw), os.Stderr
 		cmd.Env = append(os.Environ(), "TOCSIN_OP="+word(c.Op), "TOCSIN_ID="+word(c.ID), "TOCSIN_TYPE="+word(v.Type), "TOCSIN_VALUE="+word(v.Value),
-			"TOCSIN_TLP="+word(c.TLP), "TOCSIN_TIER="+word(c.Tier), "TOCSIN_ORG="+word(c.Org))
+			"TOCSIN_TLP="+word(c.TLP), "TOCSIN_TIER="+word(c.Tier), "TOCSIN_UNTIL="+word(c.Until), "TOCSIN_ORG="+word(c.Org))
 		err := cmd.Run()
 		cancel()
 		if err != nil {

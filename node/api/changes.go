@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
 )
 
@@ -25,9 +26,9 @@ func watchParams() []param {
 	return []param{{name: "after", about: "cursor; from the beginning when left out; now: what comes from now on"}}
 }
 
-// walk sends every change after a spot and returns the spot to go on from. A
-// limit of 0 is none.
-func (d *Door) walk(ctx context.Context, who caller, at spot, limit int, send func(Change)) (spot, error) {
+// walk sends every change after a spot, with what it is of, and returns the spot to
+// go on from. A limit of 0 is none.
+func (d *Door) walk(ctx context.Context, who caller, at spot, limit int, send func(Change, *stix.Object)) (spot, error) {
 	store, n := d.node.Store(), d.names()
 	end, sent := store.Position(), 0
 	for c, err := range store.Changes(at.arrival, d.query(who)) {
@@ -45,7 +46,7 @@ func (d *Door) walk(ctx context.Context, who caller, at spot, limit int, send fu
 			op = OpRemove
 		}
 		at = at.behind(&c.Claim)
-		send(Change{op, d.cursors.text(at.mark), &claim})
+		send(Change{op, d.cursors.text(at.mark), &claim}, &c.Claim.Object)
 		if sent++; sent == limit {
 			return at, nil
 		}
@@ -76,7 +77,7 @@ func (d *Door) serveChanges(w *answerWriter, req *http.Request) error {
 	waiting, cancel := context.WithTimeout(req.Context(), time.Duration(wait))
 	defer cancel()
 	for {
-		at, err = d.walk(req.Context(), w.caller, at, limit, func(c Change) { out.send(c); sent++ })
+		at, err = d.walk(req.Context(), w.caller, at, limit, func(c Change, _ *stix.Object) { out.send(c); sent++ })
 		if err != nil {
 			return err
 		}
@@ -118,7 +119,7 @@ func (d *Door) serveWatch(w *answerWriter, req *http.Request) error {
 	out.flush()
 	for beat := time.Now().Add(heartbeat); out.err == nil; {
 		sent := false
-		at, err = d.walk(req.Context(), w.caller, at, 0, func(c Change) {
+		at, err = d.walk(req.Context(), w.caller, at, 0, func(c Change, _ *stix.Object) {
 			out.sendWith("id: "+c.Cursor+"\nevent: "+c.Op+"\ndata: ", c, "\n\n")
 			sent = true
 		})

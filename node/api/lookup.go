@@ -173,15 +173,17 @@ func (n *names) judge(answer *Lookup, found []storage.Claim, q storage.Query) (e
 	never, is := n.judges.Never(*answer.Observable)
 	answer.NeverBlock = never.Reason
 	tiers, most, tier := tiers(), 0, 0
+	var bearing []Judged
 	for _, j := range answer.Judged {
 		if node.Bears(storage.Relation(j.Relation), stix.Observable{Type: j.Type, Value: j.Value}) {
 			most, tier = max(most, j.Score), max(tier, slices.Index(tiers, j.Tier))
+			bearing = append(bearing, j)
 		}
 	}
 	if is { // whatever is said of a block around it
 		tier = min(tier, slices.Index(tiers, score.Observe.String()))
 	}
-	answer.Score, answer.Tier = &most, tiers[tier]
+	answer.Score, answer.Tier, answer.Until = &most, tiers[tier], leave(bearing, tiers[tier])
 	return nil
 }
 

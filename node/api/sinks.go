@@ -7,16 +7,19 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tocsin-exchange/tocsin/node"
 	"github.com/tocsin-exchange/tocsin/node/api/sink"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
 	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/storage/journal"
 	"github.com/tocsin-exchange/tocsin/trust"
+	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 // This file wires sinks: what they read, and the routes about them.
@@ -110,19 +113,30 @@ func (d *Door) sinkPage(ctx context.Context, c *sink.Config, after string, wait 
 
 // sinkEvents reads one page. What does not fit any more is read next time.
 func (d *Door) sinkEvents(ctx context.Context, c *sink.Config, who caller, at spot) (page sink.Page, next spot, err error) {
-	n, q := d.names(), d.query(who)
-	n.judges = d.judges(who, q.Now)
+	q := d.query(who)
+	tell := sinkPlain
+	if c.Tier != "" {
+		t := tierSink{d: d, q: q, judges: d.judges(who, q.Now)}
+		if t.tier, err = score.ParseTier(c.Tier); err != nil {
+			return sink.Page{}, at, err
+		}
+		tell = t.events
+	}
 	size, last, full, failed := 0, "", false, error(nil)
-	next, err = d.walk(ctx, who, at, sink.MaxBatch, func(change Change) {
-		if full = full || size > sink.MaxBytes; full || failed != nil {
+	next, err = d.walk(ctx, who, at, sink.MaxBatch, func(change Change, o *stix.Object) {
+		if full = full || size > sink.MaxBytes || len(page.Events) >= sink.MaxBatch; full || failed != nil {
 			return
 		}
-		e, wanted, err := d.sinkEvent(c, n, q, change)
-		if failed = err; wanted && err == nil {
-			size += len(e.JSON)
-			page.Events = append(page.Events, e)
+		if last = change.Cursor; change.Drill != "" {
+			return
 		}
-		last = change.Cursor
+		events, err := tell(change, o)
+		failed = err
+		for i := range events {
+			size += len(events[i].JSON)
+			events[i].More = i < len(events)-1
+		}
+		page.Events = append(page.Events, events...)
 	})
 	if err := cmp.Or(err, failed); err != nil {
 		return sink.Page{}, at, err
@@ -133,27 +147,18 @@ func (d *Door) sinkEvents(ctx context.Context, c *sink.Config, who caller, at sp
 	return page, next, nil
 }
 
-// sinkEvent is a change as a sink hands it on; false where it does not.
-func (d *Door) sinkEvent(c *sink.Config, n *names, q storage.Query, change Change) (e sink.Event, wanted bool, err error) {
-	if change.Drill != "" {
-		return e, false, nil
-	}
-	tiered := struct {
-		Change `json:",inline"`
-		Tier   string `json:"tier,omitempty"`
-	}{Change: change}
-	if c.Tier != "" && change.Value != "" {
-		found, err := d.lookup(n, q, change.Type, change.Value)
-		if err != nil {
-			return e, false, err
-		}
-		tiered.Tier = found.Tier
-		if found.within(c.Tier); len(found.Claims) == 0 && change.Op == OpAdd {
-			return e, false, nil
-		}
-	}
-	e = sink.Event{
-		Op: change.Op, Cursor: change.Cursor, Object: change.ID, Values: change.Values, Org: change.Org, TLP: change.TLP, Tier: tiered.Tier,
+// sinkPlain is a change as a sink without a tier hands it on.
+func sinkPlain(change Change, _ *stix.Object) ([]sink.Event, error) {
+	e := sinkEvent(&change)
+	var err error
+	e.JSON, err = encode(change)
+	return []sink.Event{e}, err
+}
+
+// sinkEvent is what those who do not read JSON are told of a change.
+func sinkEvent(change *Change) sink.Event {
+	e := sink.Event{
+		Op: change.Op, Cursor: change.Cursor, Object: change.ID, Values: change.Values, Org: change.Org, TLP: change.TLP,
 		Confidence: neverStated, Issued: change.Issued, Expires: change.Expires, Description: change.Description,
 	}
 	if len(e.Values) == 0 && change.Value != "" {
@@ -162,8 +167,78 @@ func (d *Door) sinkEvent(c *sink.Config, n *names, q storage.Query, change Chang
 	if change.Confidence != nil {
 		e.Confidence = *change.Confidence
 	}
-	e.JSON, err = encode(tiered)
-	return e, true, err
+	return e
+}
+
+// A tierSink tells of values whether they are in a tier.
+type tierSink struct {
+	d      *Door
+	q      storage.Query
+	judges *node.Judges
+	tier   score.Tier
+}
+
+// events are what is told of a change: of each value that it speaks of, whether
+// that is in the tier now. What was first said and is not, is passed over. An
+// erased object names no value any more.
+func (t *tierSink) events(change Change, o *stix.Object) (events []sink.Event, err error) {
+	values, err := t.about(o)
+	if len(values) == 0 && change.Op == OpRemove && err == nil {
+		return sinkPlain(change, o)
+	}
+	lowers := change.Op == OpRemove || o.Opinion != "" || o.Modified.After(o.Created)
+	for _, v := range values {
+		tiers, bad := t.judges.Listed(v, t.q)
+		if err = cmp.Or(err, bad); err != nil || !tiers.In(t.tier) && !lowers {
+			continue
+		}
+		e, err := t.event(change, v, &tiers)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, err
+}
+
+func (t *tierSink) event(change Change, v stix.Observable, tiers *score.Tiers) (e sink.Event, err error) {
+	claim := *change.Claim
+	claim.Type, claim.Value, claim.Values = v.Type, v.Value, nil
+	told := struct {
+		Change `json:",inline"`
+		Score  int       `json:"score"`
+		Tier   string    `json:"tier"`
+		Until  time.Time `json:"until,omitzero"`
+	}{Change{OpRemove, change.Cursor, &claim}, tiers.Score, node.TierOf(tiers), time.Time{}}
+	if tiers.In(t.tier) {
+		told.Op, told.Until = OpAdd, leaves(tiers.Until(t.tier))
+	}
+	e = sinkEvent(&told.Change)
+	e.Tier, e.Until = told.Tier, told.Until
+	e.JSON, err = encode(told)
+	return e, err
+}
+
+// about returns the values that an object speaks of: those it names, or those of
+// the objects that a sighting or an opinion is about.
+func (t *tierSink) about(o *stix.Object) ([]stix.Observable, error) {
+	ids := o.About()
+	if len(ids) == 0 {
+		return o.Claims, nil
+	}
+	var values []stix.Observable
+	for _, id := range ids {
+		meant, err := t.d.node.Store().Meant(id, t.q)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range meant {
+			if !slices.Contains(values, v) {
+				values = append(values, v)
+			}
+		}
+	}
+	return values, nil
 }
 
 func (d *Door) listSinks(context.Context) (SinksAnswer, error) {

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/tocsin-exchange/tocsin/node/api/sink"
 	"github.com/tocsin-exchange/tocsin/protocol"
 )
@@ -68,6 +70,67 @@ func TestSinkCeiling(t *testing.T) {
 	c.Tier = "block" // one organisation's word blocks nothing, but removals come
 	if got := strings.Join(r.told(c), ", "); got != "remove 203.0.113.1" {
 		t.Errorf("of tier block: %s", got)
+	}
+}
+
+// TestSinkTier: a sink with a tier is told of values whether they are in it, by
+// whatever is said of them.
+func TestSinkTier(t *testing.T) {
+	r := member(t)
+	c, after := anySink(), ""
+	c.Tier = "block"
+	r.check(c.Check())
+	confidence := func(n int, values ...string) {
+		t.Helper()
+		_, err := r.Submit(t.Context(), SubmitRequest{TLP: protocol.Green, Values: values, Confidence: &n})
+		r.check(err)
+	}
+	sight := func(q SightRequest) {
+		t.Helper()
+		q.Values = []string{"203.0.113.7"}
+		_, err := r.Sight(t.Context(), q)
+		r.check(err)
+	}
+	for _, step := range []struct {
+		what string
+		do   func()
+		want string
+	}{
+		{"said surely", func() { confidence(90, "203.0.113.7") }, "add 203.0.113.7 block"},
+		{"said hardly", func() { confidence(10, "203.0.113.8") }, ""},
+		{"surer now", func() { confidence(95, "203.0.113.8") }, "add 203.0.113.8 block"},
+		{"less sure now", func() { confidence(10, "203.0.113.8") }, "remove 203.0.113.8 observe"},
+		{"harmless", func() { sight(SightRequest{FalsePositive: true}) }, "remove 203.0.113.7 observe"},
+		{"not harmless after all", func() { sight(SightRequest{FalsePositive: true, Retract: true}) }, "add 203.0.113.7 block"},
+		{"met", func() { sight(SightRequest{}) }, "add 203.0.113.7 block"},
+		{"taken back", func() {
+			_, err := r.Revoke(t.Context(), TakeBackRequest{Values: []string{"203.0.113.7"}})
+			r.check(err)
+		}, "remove 203.0.113.7 none"},
+	} {
+		step.do()
+		page, err := r.door.sinkPage(t.Context(), &c, after, 0)
+		r.check(err)
+		var told []string
+		for i := range page.Events {
+			e := &page.Events[i]
+			told = append(told, e.Op+" "+e.Values[0].Value+" "+e.Tier)
+			if in := e.Op == OpAdd; in == e.Until.IsZero() || in != strings.Contains(string(e.JSON), `"tier":"block","until":"`) {
+				t.Errorf("%s: %s %s", step.what, e.Until, e.JSON)
+			}
+		}
+		if got := strings.Join(told, ", "); got != step.want {
+			t.Errorf("%s: told %q, want %q", step.what, got, step.want)
+		}
+		after = page.Cursor
+	}
+	two := `{"type":"indicator","spec_version":"2.1","id":"indicator--88888888-8888-4888-8888-888888888888","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z",` +
+		`"confidence":95,"pattern":"[ipv4-addr:value = '203.0.113.20'] OR [domain-name:value = 'two.example']","pattern_type":"stix","valid_from":"2026-01-01T00:00:00Z"}`
+	_, err := r.Submit(t.Context(), SubmitRequest{TLP: protocol.Green, Objects: []jsontext.Value{jsontext.Value(two)}})
+	r.check(err)
+	page, err := r.door.sinkPage(t.Context(), &c, after, 0)
+	if err != nil || len(page.Events) != 2 || !page.Events[0].More || page.Events[1].More || page.Events[0].ID() == page.Events[1].ID() || page.Events[0].Cursor != page.Events[1].Cursor {
+		t.Errorf("an object of two values: %+v, %v", page, err)
 	}
 }
 

@@ -34,6 +34,9 @@ type library struct {
 	objects []jsontext.Value
 	fail    bool
 	asked   []string // queries
+
+	tags      bool // whether pages have an ETag
+	unchanged int  // answers of 304
 }
 
 func newLibrary(t *testing.T) *library {
@@ -81,6 +84,14 @@ func (l *library) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if from < to {
 		e["objects"] = l.objects[from:to]
 		w.Header().Set("X-TAXII-Date-Added-Last", added(to-1))
+	}
+	if tag := fmt.Sprintf(`"%d %x"`, len(l.objects), req.URL.RawQuery); l.tags {
+		if req.Header.Get("If-None-Match") == tag {
+			l.unchanged++
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Header().Set("ETag", tag)
 	}
 	w.Header().Set("Content-Type", "application/taxii+json;version=2.1")
 	json.MarshalWrite(w, e)
@@ -148,6 +159,27 @@ func TestSourceTAXII(t *testing.T) {
 	r.pull("cert", "1 1 0 2")
 	if got := r.knows(all...); got != "four.example:green five.example:green six.example:green" {
 		t.Errorf("after one was revoked and one changed: %s", got)
+	}
+}
+
+// TestSourceUnchanged: a server that says how its pages are known is asked whether
+// the one behind all that was read is still empty.
+func TestSourceUnchanged(t *testing.T) {
+	r, l := member(t), newLibrary(t)
+	l.tags = true
+	l.add(indicator(1, "one.example", ""), indicator(2, "two.example", ""), indicator(3, "three.example", ""))
+	r.source(l.config(protocol.Green))
+	for i, step := range []struct {
+		add, want string
+		unchanged int
+	}{{"", "3 0 0 0", 0}, {"", "0 0 0 0", 0}, {"", "0 0 0 0", 1}, {"", "0 0 0 0", 2}, {"four.example", "1 0 0 0", 2}, {"", "0 0 0 0", 2}, {"", "0 0 0 0", 3}} {
+		if step.add != "" {
+			l.add(indicator(4+i, step.add, ""))
+		}
+		r.pull("cert", step.want)
+		if l.unchanged != step.unchanged {
+			t.Errorf("pull %d: %d answers were 304, want %d: %v", i, l.unchanged, step.unchanged, l.asked)
+		}
 	}
 }
 

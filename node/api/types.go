@@ -9,6 +9,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/node/api/intake"
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
+	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 // A SubmitRequest is what POST /v1/bulletins takes: values or STIX objects,
@@ -163,6 +164,7 @@ type Lookup struct {
 	Claims     []Claim          `json:"claims"`
 	Score      *int             `json:"score,omitempty"`       // 0 to 100, how far it is believed: the most of what bears on it; absent for a STIX id
 	Tier       string           `json:"tier,omitempty"`        // none, observe, alert or block: the narrowest of the same; no more than observe where never_block is
+	Until      time.Time        `json:"until,omitzero"`        // when it leaves the tier if nothing new is said; absent: never, or it is in none
 	NeverBlock string           `json:"never_block,omitempty"` // why nothing may ever act on it
 	Judged     []Judged         `json:"judged,omitempty"`      // the values that the claims name, each judged as itself
 	Problem    string           `json:"problem,omitempty"`     // why the value cannot be looked up; of many values only
@@ -177,7 +179,10 @@ type Judged struct {
 	Relation   string    `json:"relation"` // to what was asked
 	Score      int       `json:"score"`
 	Tier       string    `json:"tier"`
+	Until      time.Time `json:"until,omitzero"` // when it leaves the tier if nothing new is said; absent: never, or it is in none
 	NeverBlock string    `json:"never_block,omitempty"`
+
+	tiers score.Tiers
 }
 
 // A LookupAnswer answers in the order of the values.

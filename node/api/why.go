@@ -16,6 +16,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/trust"
 	"github.com/tocsin-exchange/tocsin/trust/floor"
+	"github.com/tocsin-exchange/tocsin/trust/score"
 )
 
 // This file serves why a value is believed as far as it is, and what may act on it.
@@ -300,11 +301,35 @@ func (n *names) judged(claims []storage.Claim, q storage.Query) ([]Judged, error
 		if err != nil {
 			return nil, err
 		}
-		j := Judged{Type: c.Observable.Type, Value: c.Observable.Value, Relation: string(c.Relation), Score: tiers.Score, Tier: node.TierOf(&tiers)}
+		j := Judged{Type: c.Observable.Type, Value: c.Observable.Value, Relation: string(c.Relation), Score: tiers.Score, Tier: node.TierOf(&tiers), tiers: tiers}
+		j.Until = leave([]Judged{j}, j.Tier)
 		if never != nil {
 			j.NeverBlock = never.Reason
 		}
 		list = append(list, j)
 	}
 	return list, nil
+}
+
+// leaves is when a value leaves a tier in which it is up to a moment, if nothing new
+// is said; zero for never. It is to the second, as lists have it.
+func leaves(until int64) time.Time {
+	t := time.UnixMilli(until + 1).UTC().Truncate(time.Second)
+	if until == 0 || t.Year() >= neverYear {
+		return time.Time{}
+	}
+	return t
+}
+
+// leave is when the last of some values leaves the tier of that name.
+func leave(list []Judged, name string) time.Time {
+	tier, err := score.ParseTier(name)
+	if err != nil {
+		return time.Time{}
+	}
+	last := int64(0)
+	for i := range list {
+		last = max(last, list[i].tiers.Until(tier))
+	}
+	return leaves(last)
 }

@@ -17,6 +17,10 @@ type Draft struct {
 	Confidence  int // -1: absent
 	Labels      []string
 	Description string
+
+	// Of the indicator, where it was said before: when it was made, and when at the
+	// least this version must be. Zero: now.
+	Created, Modified time.Time
 }
 
 // Finish makes the bytes to sign and returns the parsed result; now is cut to
@@ -28,7 +32,8 @@ type Draft struct {
 // pattern where that yields none. A foreign one keeps its own id as an alias,
 // its other properties, created and valid_from; modified becomes now, and
 // created_by_ref and TLP markings go: the signer is the author and the header
-// is the label. Any other foreign object stays as read, byte for byte.
+// is the label. One that was said before keeps the created it had, and modified is
+// raised, as STIX 2.1 section 3.6 has it of versions. Any other foreign object stays as read, byte for byte.
 //
 // An error is a [*Fault].
 func (d Draft) Finish(scope []byte, now time.Time, isTLP func(id string) bool) (Object, error) {
@@ -56,6 +61,9 @@ func (d Draft) Finish(scope []byte, now time.Time, isTLP func(id string) bool) (
 
 func (d Draft) finishOwn(scope []byte, now time.Time) (Object, error) {
 	i := d.Indicator
+	if !d.Created.IsZero() {
+		i.Created, i.Modified = d.Created, later(now, d.Modified)
+	}
 	if i.ID == "" {
 		i.ID = IndicatorID(scope, []Observable{i.Observable})
 	}
@@ -72,6 +80,13 @@ func (d Draft) finishOwn(scope []byte, now time.Time) (Object, error) {
 	return o, err
 }
 
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // complete rewrites the members of a foreign indicator.
 func (d Draft) complete(m *members, o Object, scope []byte, now time.Time) {
 	id := patternID(scope, o.PatternType, o.Pattern)
@@ -82,8 +97,13 @@ func (d Draft) complete(m *members, o Object, scope []byte, now time.Time) {
 		m.addAlias(o)
 		m.set("id", appendText(nil, id))
 	}
+	created, now := o.Created, later(now, d.Modified)
+	if !d.Created.IsZero() {
+		created = d.Created
+		m.setTime("created", created)
+	}
 	m.setTime("modified", now)
-	if now.Before(o.Created) {
+	if now.Before(created) {
 		m.set("modified", m.value("created")) // our clock is behind the source's
 	}
 	m.drop("created_by_ref")

@@ -55,7 +55,7 @@ func cefLine(e *Event, o stix.Observable) string {
 		labelled("cn1", "confidence", strconv.Itoa(e.Confidence))
 	}
 	field("rt", cefTime(e.Issued))
-	field("end", cefTime(e.Expires))
+	field("end", cefTime(e.ends()))
 	field("msg", cut(e.Description, maxText))
 	return strings.TrimSuffix(b.String(), " ")
 }

@@ -19,10 +19,16 @@
 //     the store was set up anew. What was told before it should be forgotten.
 //   - What expires is not told: every event says until when it counts.
 //
-// With a tier, an event comes while its value is in that tier or above, judged
-// when the change is read, and says which tier that is; removals always come. A
-// value that leaves the tier because time passes is not told; lists at /feeds
-// are exact there.
+// # With a tier
+//
+// A sink with a tier is told of values: of each that something new is said of,
+// by a claim, a sighting or an opinion, or taken back, whether it is in the tier now
+// ("add", with score and tier) or is not ("remove"), and until when if nothing new is
+// said ("until", and "end" in CEF): act until then. Both may come more than once, and
+// a removal of what was never told. Values are judged as for lists; but what a change
+// of the policy, or of how far somebody is believed, moves is told only when something
+// is next said of it, and a flood is not held back. What acts by itself takes a
+// list at /feeds, or the API of bouncers, which are exact in both.
 //
 // # When a receiver does not take it
 //

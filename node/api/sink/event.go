@@ -19,6 +19,7 @@ const OpReset = "reset"
 type Event struct {
 	Op     string // as of a change: add, remove; or reset
 	Cursor string // to go on from behind it
+	More   bool   // others of the same change follow
 	JSON   []byte // the change as /v1/watch writes it
 
 	// The same for those who do not read JSON.
@@ -26,8 +27,9 @@ type Event struct {
 	Values      []stix.Observable
 	Org         string
 	TLP         protocol.TLP
-	Tier        string // where the sink asks for one
-	Confidence  int    // below 0: not said
+	Tier        string    // where the sink asks for one
+	Until       time.Time // when it leaves that tier if nothing new is said; zero: never
+	Confidence  int       // below 0: not said
 	Issued      time.Time
 	Expires     time.Time // zero: never
 	Description string
@@ -37,7 +39,20 @@ type Event struct {
 
 // ID is the same for the same change whenever it is read, up to the next reset,
 // and for no other.
-func (e *Event) ID() string { return digest(e.Op, e.Cursor, strconv.FormatUint(e.round, 10)) }
+func (e *Event) ID() string {
+	if e.Tier != "" && len(e.Values) > 0 { // whether that is in the tier may be judged otherwise later
+		return digest("tier", e.Cursor, strconv.FormatUint(e.round, 10), e.Values[0].String())
+	}
+	return digest(e.Op, e.Cursor, strconv.FormatUint(e.round, 10))
+}
+
+// ends is from when on it should not be acted upon, if nothing new is said.
+func (e *Event) ends() time.Time {
+	if e.Tier != "" && !e.Until.IsZero() {
+		return e.Until
+	}
+	return e.Expires
+}
 
 // key is what the event is about, for those who keep the last word on each.
 func (e *Event) key() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -130,8 +131,10 @@ func (r *runner) step(ctx context.Context) error {
 		rec.Cursor, rec.Resetting, rec.Resets = "", true, rec.Resets+1
 		return r.save(ctx, rec)
 	}
-	if err := r.deliver(ctx, page.Events); err != nil {
-		return err
+	for batch := range slices.Chunk(page.Events, MaxBatch) { // one change may be many events
+		if err := r.deliver(ctx, batch); err != nil {
+			return err
+		}
 	}
 	if page.Cursor == r.rec.Cursor {
 		return nil
@@ -183,10 +186,13 @@ func (r *runner) deliver(ctx context.Context, batch []Event) error {
 	err := r.send(ctx, batch)
 	switch {
 	case err == nil:
-		if err = r.advance(ctx, batch[len(batch)-1].Cursor); err == nil {
-			r.count(len(batch))
+		r.count(len(batch))
+		for i := len(batch) - 1; i >= 0; i-- {
+			if !batch[i].More {
+				return r.advance(ctx, batch[i].Cursor)
+			}
 		}
-		return err
+		return nil
 	case !errors.Is(err, errRefused):
 		return err
 	case len(batch) == 1:
@@ -227,13 +233,17 @@ func (r *runner) bury(ctx context.Context, e *Event, why error) error {
 		return fmt.Errorf("%d events were refused and wait as dead letters, and another is: %w", len(letters), why)
 	}
 	rec := r.rec
-	rec.Letters++
-	l := Letter{Number: rec.Letters, Event: e.ID(), After: r.rec.Cursor, Reason: why.Error(), At: time.Now().UTC().Truncate(time.Second)}
-	if err := r.s.records.putLetter(ctx, &rec, l); err != nil {
-		return err
+	if !slices.ContainsFunc(letters, func(l Letter) bool { return l.Event == e.ID() }) { // it was buried before a crash
+		rec.Letters++
+		l := Letter{Number: rec.Letters, Event: e.ID(), After: r.rec.Cursor, Reason: why.Error(), At: time.Now().UTC().Truncate(time.Second)}
+		if err := r.s.records.putLetter(ctx, &rec, l); err != nil {
+			return err
+		}
+		r.s.Log.Warn("an event was refused", "sink", r.rec.Name, "event", l.Event, "err", why)
 	}
-	r.s.Log.Warn("an event was refused", "sink", r.rec.Name, "event", l.Event, "err", why)
-	rec.Cursor = e.Cursor
+	if !e.More {
+		rec.Cursor = e.Cursor
+	}
 	return r.save(ctx, rec)
 }
 

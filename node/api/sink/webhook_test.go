@@ -247,6 +247,50 @@ func TestPoison(t *testing.T) {
 	})
 }
 
+// TestSeveralOfOneChange: where one change is several events, the cursor goes
+// behind it with the last of them, and what is refused of it is one letter however
+// often it comes.
+func TestSeveralOfOneChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		h := newHook(t, d)
+		for i, value := range []string{"poison.example", "b.example", "c.example"} {
+			d.say("add", value)
+			d.events[i].Tier = "block"
+		}
+		d.events[0].Cursor, d.events[0].More = "2", true
+		down := true
+		h.answers(func(values []string) int {
+			switch {
+			case slices.Contains(values, "add poison.example"):
+				return http.StatusUnprocessableEntity
+			case down:
+				return http.StatusBadGateway
+			}
+			return http.StatusOK
+		})
+		s := d.sinks()
+		defer d.run(s)()
+		h.signedWith(func() string { return d.add(s, soc) })
+		time.Sleep(time.Minute)
+		letters, err := s.Dead("soc")
+		if err != nil || len(letters) != 1 || letters[0].After != "" || d.state(s, "soc").Failures < 3 {
+			t.Fatalf("letters %+v, %v, %+v", letters, err, d.state(s, "soc"))
+		}
+		h.mu.Lock()
+		down = false
+		h.mu.Unlock()
+		time.Sleep(longestWait)
+		h.took("add b.example", "add c.example")
+		h.answers(nil)
+		if n, err := s.Retry(t.Context(), "soc"); n != 1 || err != nil {
+			t.Errorf("retry: %d, %v", n, err)
+		}
+		time.Sleep(2 * pollEvery)
+		h.took("add b.example", "add c.example", "add poison.example")
+	})
+}
+
 // TestTooManyLetters stops a sink whose receiver refuses everything, before
 // anything is forgotten.
 func TestTooManyLetters(t *testing.T) {

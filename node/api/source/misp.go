@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,26 +87,15 @@ func (p *pull) misp(ctx context.Context) error {
 // manifest returns the events there are; false where it has not changed since
 // all of it was taken in.
 func (p *pull) manifest(ctx context.Context, base string) (events map[string]uint64, changed bool, err error) {
-	more := http.Header{}
-	if p.rec.ETag != "" {
-		more.Set("If-None-Match", p.rec.ETag)
-	}
-	if p.rec.Modified != "" {
-		more.Set("If-Modified-Since", p.rec.Modified)
-	}
-	resp, err := p.get(ctx, base+"manifest.json", "application/json", more)
-	if err != nil {
+	resp, err := p.news(ctx, base+"manifest.json", "application/json")
+	if err != nil || resp == nil {
 		return nil, false, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusNotModified && len(more) > 0 {
-		return nil, false, nil
-	}
 	b, err := body(resp)
 	if err != nil {
 		return nil, false, err
 	}
-	p.report.etag, p.report.modified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
 	events, err = parseManifest(b)
 	return events, true, err
 }

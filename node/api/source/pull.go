@@ -102,6 +102,28 @@ func (p *pull) get(ctx context.Context, url, accept string, more http.Header) (*
 	return resp, nil
 }
 
+// news asks for something unless it is as when the record's ETag and Modified were
+// noted; then the answer is nil. The caller closes its body.
+func (p *pull) news(ctx context.Context, url, accept string) (*http.Response, error) {
+	more := http.Header{}
+	if p.rec.ETag != "" {
+		more.Set("If-None-Match", p.rec.ETag)
+	}
+	if p.rec.Modified != "" {
+		more.Set("If-Modified-Since", p.rec.Modified)
+	}
+	resp, err := p.get(ctx, url, accept, more)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusNotModified && len(more) > 0 {
+		resp.Body.Close()
+		return nil, nil
+	}
+	p.report.etag, p.report.modified = resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")
+	return resp, nil
+}
+
 var errTooLarge = errors.New("too large")
 
 // body reads an answer of 200, up to [MaxPage].

@@ -29,7 +29,7 @@ type record struct {
 	AddedAfter string `json:"added_after,omitempty"` // taxii: what the server said last
 	Next       string `json:"next,omitempty"`        // taxii: of the pull that was cut off
 
-	ETag     string `json:"etag,omitempty"` // of the manifest
+	ETag     string `json:"etag,omitempty"` // of the manifest, or of the page behind what was read
 	Modified string `json:"modified,omitempty"`
 }
 
@@ -44,7 +44,7 @@ type Report struct {
 	Problem   string         `json:"problem,omitempty"` // why it broke off
 	Failures  int            `json:"failures,omitzero"` // in a row
 
-	etag, modified string // of the manifest, once all of it was taken in
+	etag, modified string // of what was asked for with [pull.news]
 }
 
 // add counts what was said of a part.

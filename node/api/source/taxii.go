@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -68,11 +69,15 @@ func (p *pull) pageURL() string {
 }
 
 // taxii reads pages until there is no more. Where it is after each of them is
-// kept with the record.
+// kept with the record. What is asked for when nothing came is asked for again with
+// what the server said of that page, where it said something.
 func (p *pull) taxii(ctx context.Context) error {
-	last, resumed := "", p.rec.Next != ""
+	last, resumed, first := "", p.rec.Next != "", p.pageURL()
 	for range MaxPages {
 		e, added, err := p.page(ctx)
+		if errors.Is(err, errUnchanged) {
+			return nil
+		}
 		if resumed && err != nil && p.rec.Next != "" { // a next that the server has forgotten
 			p.rec.Next, resumed = "", false
 			continue
@@ -94,6 +99,9 @@ func (p *pull) taxii(ctx context.Context) error {
 			if last != "" {
 				p.rec.AddedAfter = last
 			}
+			if p.pageURL() == first {
+				p.rec.ETag, p.rec.Modified = p.report.etag, p.report.modified
+			}
 		}
 		if err := p.s.records.save(ctx, p.rec); err != nil || !e.More {
 			return err
@@ -102,12 +110,19 @@ func (p *pull) taxii(ctx context.Context) error {
 	return fmt.Errorf("%w: more than %d pages; the next pull goes on there", ErrAnswer, MaxPages)
 }
 
+// errUnchanged is a page that is as it was when nothing came behind it.
+var errUnchanged = errors.New("unchanged")
+
 // page takes one page in.
 func (p *pull) page(ctx context.Context) (e envelope, added string, err error) {
-	resp, err := p.get(ctx, p.pageURL(), typeTAXII, nil)
-	if err != nil {
+	resp, err := p.news(ctx, p.pageURL(), typeTAXII)
+	switch {
+	case err != nil:
 		return e, "", err
+	case resp == nil:
+		return e, "", errUnchanged
 	}
+	p.rec.ETag, p.rec.Modified = "", "" // the next page is another
 	defer resp.Body.Close()
 	b, err := body(resp)
 	if err != nil {
