@@ -111,8 +111,12 @@ type draft struct {
 	versions map[string]version // the newest of what it says, by id
 }
 
-// A version is when an object was made, and when this version of it was.
-type version struct{ created, modified time.Time }
+// A version is when an object was made, when this version of it was, and when that
+// was said at the latest; 0: it is about to be.
+type version struct {
+	created, modified time.Time
+	issued            uint64
+}
 
 func (n *Node) newDraft(issue protocol.Header) *draft {
 	return &draft{n: n, issue: issue, scope: n.scope(issue), now: time.Now(), versions: map[string]version{}}
@@ -129,7 +133,7 @@ func (d *draft) add(o stix.Object) {
 		d.parts, d.size = append(d.parts, part{}), 0
 	}
 	last := &d.parts[len(d.parts)-1]
-	d.versions[o.ID] = version{o.Created, o.Modified}
+	d.versions[o.ID] = version{o.Created, o.Modified, 0}
 	last.objects, last.parsed, d.size = append(last.objects, o.Raw), append(last.parsed, o), d.size+len(o.Raw)+64
 	d.receipts, d.places = append(d.receipts, Receipt{ID: o.ID, Claims: o.Claims}), append(d.places, len(d.parts)-1)
 }
@@ -194,6 +198,7 @@ func (d *draft) finish(written stix.Draft, label protocol.TLP) (stix.Object, err
 	}
 	if v, said := d.earlier(&o); said {
 		written.Created, written.Modified = v.created, v.modified.Add(time.Millisecond)
+		d.issue.Issued = max(d.issue.Issued, v.issued+1) // the newest counts, also of one moment
 		if o, err = written.Finish(d.scope, d.now, isTLP); err != nil {
 			return o, err
 		}
@@ -220,7 +225,10 @@ func (d *draft) earlier(o *stix.Object) (version, bool) {
 	if err != nil { // damage is mended elsewhere, and is no reason to say nothing
 		return version{}, false
 	}
-	return version{last.Object.Created, last.Object.Modified}, said
+	if !said {
+		return version{}, false
+	}
+	return version{last.Object.Created, last.Object.Modified, last.Header.Issued}, true
 }
 
 // scope is what the id of an object depends on besides its value, see scopeOf.
