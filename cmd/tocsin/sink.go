@@ -34,10 +34,10 @@ const sinkAddHelp = `Hands on all there is, then what comes; with --now only wha
 --clearance (default green) or --pap (default amber) goes there; TLP:RED and
 exercises never do.
 
-With --tier it tells of values: each time something is said of one, whether it is in
-that tier (add) or not (remove), and until when if nothing new is said. What a program
-is to act upon by itself is better read from a list (tocsin feed), which also follows
-the policy and holds a flood back.
+With --tier it tells of values: each time something is said of one, whether it is
+in that tier (add) or not (remove), and until when if nothing new is said. What a
+program is to act upon by itself is better read from a list (tocsin feed), which
+also follows the policy and holds a flood back.
 
 Prints a webhook's secret as the last line of standard output. It is shown once: the
 receiver checks signatures with it. For the others: added NAME.`

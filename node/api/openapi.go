@@ -3,6 +3,7 @@ package api
 import (
 	"encoding"
 	"net/http"
+	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -143,13 +144,24 @@ func schemaOf(t reflect.Type, schemas document) document {
 	case reflect.Map:
 		return document{"type": "object", "additionalProperties": schemaOf(t.Elem(), schemas)}
 	case reflect.Struct:
-		if schemas[t.Name()] == nil {
-			schemas[t.Name()] = document{} // a type that holds itself finds this
-			schemas[t.Name()] = structSchema(t, schemas)
+		name := schemaName(t)
+		if schemas[name] == nil {
+			schemas[name] = document{} // a type that holds itself finds this
+			schemas[name] = structSchema(t, schemas)
 		}
-		return document{"$ref": "#/components/schemas/" + t.Name()}
+		return document{"$ref": "#/components/schemas/" + name}
 	}
 	return document{}
+}
+
+// schemaName is a type's name, behind that of its package where it is another: sinks
+// and sources both have a State.
+func schemaName(t reflect.Type) string {
+	room := path.Base(t.PkgPath())
+	if t.PkgPath() == reflect.TypeFor[Door]().PkgPath() {
+		return t.Name()
+	}
+	return strings.ToUpper(room[:1]) + room[1:] + t.Name()
 }
 
 func structSchema(t reflect.Type, schemas document) document {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tocsin-exchange/tocsin/node/api/sink"
 	"github.com/tocsin-exchange/tocsin/protocol"
@@ -70,6 +71,44 @@ func TestSinkCeiling(t *testing.T) {
 	c.Tier = "block" // one organisation's word blocks nothing, but removals come
 	if got := strings.Join(r.told(c), ", "); got != "remove 203.0.113.1" {
 		t.Errorf("of tier block: %s", got)
+	}
+}
+
+// TestSinkTwoWorlds: what a sink may not have does not show in what it gets, byte
+// for byte, cursors too.
+func TestSinkTwoWorlds(t *testing.T) {
+	o := newOrigin(t, utterances())
+	whole := o.world(t, func(utterance) bool { return true })
+	for _, name := range []string{"clear", "green", "greenall", "amber", "strict"} {
+		apart := o.world(t, func(u utterance) bool { return u.seen(name) })
+		for _, tier := range []string{"", "observe", "block"} {
+			c := anySink()
+			c.Clearance, c.PAP, c.Tier = readers()[name].Clearance, readers()[name].PAP, tier
+			there, here := whole.pages(c), apart.pages(c)
+			if diff := cmp.Diff(here, there); diff != "" {
+				t.Errorf("%s, tier %q (-without +with):\n%s", name, tier, diff)
+			}
+			if tier == "" && len(here) < 3 {
+				t.Errorf("%s is told nothing: %q", name, here)
+			}
+		}
+	}
+}
+
+// pages is all that a sink gets, and the cursors it is read by.
+func (r *rig) pages(c sink.Config) (all []string) {
+	r.t.Helper()
+	r.check(c.Check())
+	for after := ""; ; {
+		page, err := r.door.sinkPage(r.t.Context(), &c, after, 0)
+		r.check(err)
+		for i := range page.Events {
+			all = append(all, page.Events[i].ID()+" "+string(page.Events[i].JSON))
+		}
+		if all = append(all, page.Cursor); page.Cursor == after {
+			return all
+		}
+		after = page.Cursor
 	}
 }
 

@@ -113,6 +113,7 @@ func (d *Door) showPeer(name string) (PeerAnswer, error) {
 		return PeerAnswer{}, fmt.Errorf("%w: no organisation called %q is known: see `tocsin peer list`", node.ErrNotFound, name)
 	}
 	a.Client = d.node.IsClient(org)
+	a.Confirmed = a.Confirmed || org == d.node.Org()
 	d.believe(&a)
 	return a, nil
 }

@@ -197,6 +197,13 @@ func TestEngineHashdeep(t *testing.T) {
 			t.Errorf("%s finds %q, want %s", program, out, file)
 		}
 	}
+	writeFiles(t, dir, filesOf(t, formatOf(t, "hashdeep"), documentOf(t, fmt.Sprintf("sha256 %x\n", sha256.Sum256([]byte("file three\n")))))) // the others revoked
+	for program, want := range map[string]string{"md5deep": "", "sha1deep": "", "sha256deep": "by-sha256\n"} {
+		out, _ := sensorRun(t, dir, "", program, "-b", "-s", "-m", strings.TrimSuffix(program, "deep")+".txt", "by-md5", "by-sha1", "by-sha256", "unlisted")
+		if out != want {
+			t.Errorf("%s finds %q of what is left, want %q", program, out, want)
+		}
+	}
 }
 
 // rsyslog takes the frames over TCP, and what it writes down lognormalizer reads
