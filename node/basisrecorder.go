@@ -36,20 +36,20 @@ func newBasisRecorder() *basisRecorder {
 	return &basisRecorder{timeline: newTimeline(), wake: make(chan struct{}, 1), ready: make(chan struct{}), orgs: map[protocol.Org]standing{}}
 }
 
-// runBasis notes what is in force, all of it now and once a day.
+// runBasis notes what is in force when that may have changed, and all of it once a
+// day; it was noted at the start.
 func (n *Node) runBasis() {
 	again := time.NewTicker(basisAnew)
 	defer again.Stop()
-	for all := true; ; {
-		n.noteBasis(all)
+	for {
 		select {
 		case <-n.ctx.Done():
 			n.noteBasis(false)
 			return
 		case <-again.C:
-			all = true
+			n.noteBasis(true)
 		case <-n.recorder.wake:
-			all = false
+			n.noteBasis(false)
 		}
 	}
 }

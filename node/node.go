@@ -226,11 +226,12 @@ func (n *Node) start(ctx context.Context, c Config) error {
 		}
 	}
 	n.reportFaults(&outlook{})
+	began := time.Now()
+	n.noteBasis(true) // before anything is judged by it
 	for _, run := range []func(){n.author.run, n.runDoor, n.runAdmit, n.runFetch, n.runSync, n.runPeers, n.runQuota, n.runIntegrity, n.runErase, n.runDeliver, n.runRenew, n.runEntry, n.runReview, n.runReckon} {
 		n.wg.Go(run)
 	}
 	n.wg.Go(n.runAudit)
-	began := time.Now()
 	n.wg.Go(func() { n.readBasis(c.History, began) })
 	n.wg.Go(n.runBasis)
 	old := n.Communities() // joining one later says so itself

@@ -203,20 +203,28 @@ func (d *dial) hungUp() {
 	}
 }
 
-// randomMember returns a random member's node to sync with. One that is not
-// connected is dialled instead, and synced with once it is.
-func (n *Node) randomMember() (peer.ID, bool) {
+// randomMember returns a random member's node to sync with, each once before any
+// has its turn again; had is who had it. One that is not connected is dialled
+// instead, and synced with once it is.
+func (n *Node) randomMember(had map[protocol.Node]bool) (peer.ID, bool) {
 	o := n.look()
-	var all []protocol.Node
+	var all, left []protocol.Node
 	for node := range o.Nodes {
 		if node != n.cert.Node && o.MayConnect(node, time.Now()).Allowed && (n.connected(node) || len(n.addrsOf(o, node)) > 0) {
-			all = append(all, node)
+			if all = append(all, node); !had[node] {
+				left = append(left, node)
+			}
 		}
 	}
-	if len(all) == 0 {
+	if len(left) == 0 {
+		clear(had)
+		left = all
+	}
+	if len(left) == 0 {
 		return "", false
 	}
-	node := all[rand.N(len(all))]
+	node := left[rand.N(len(left))]
+	had[node] = true
 	if !n.connected(node) {
 		n.wg.Go(func() { n.dialNode(node, n.addrsOf(o, node)) })
 		return "", false

@@ -6,12 +6,15 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/tocsin-exchange/tocsin/protocol"
 )
 
 // runSync holds sessions: with whoever was asked for, and every so often with
 // a random member. One session a peer at a time.
 func (n *Node) runSync() {
 	due, running := map[peer.ID]time.Time{}, map[peer.ID]bool{}
+	had := map[protocol.Node]bool{} // their turn
 	finished := make(chan peer.ID, syncSessions)
 	random := time.NewTimer(n.jitter(n.every))
 	defer random.Stop()
@@ -33,7 +36,7 @@ func (n *Node) runSync() {
 			}
 		case <-random.C:
 			random.Reset(n.jitter(n.every))
-			if p, ok := n.randomMember(); ok {
+			if p, ok := n.randomMember(had); ok {
 				due[p] = time.Now()
 			}
 		case p := <-finished:

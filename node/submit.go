@@ -115,6 +115,7 @@ type draft struct {
 // was said at the latest; 0: it is about to be.
 type version struct {
 	created, modified time.Time
+	revoked           bool
 	issued            uint64
 }
 
@@ -133,7 +134,7 @@ func (d *draft) add(o stix.Object) {
 		d.parts, d.size = append(d.parts, part{}), 0
 	}
 	last := &d.parts[len(d.parts)-1]
-	d.versions[o.ID] = version{o.Created, o.Modified, 0}
+	d.versions[o.ID] = version{o.Created, o.Modified, o.Revoked, 0}
 	last.objects, last.parsed, d.size = append(last.objects, o.Raw), append(last.parsed, o), d.size+len(o.Raw)+64
 	d.receipts, d.places = append(d.receipts, Receipt{ID: o.ID, Claims: o.Claims}), append(d.places, len(d.parts)-1)
 }
@@ -196,12 +197,20 @@ func (d *draft) finish(written stix.Draft, label protocol.TLP) (stix.Object, err
 	if err != nil {
 		return o, err
 	}
-	if v, said := d.earlier(&o); said {
-		written.Created, written.Modified = v.created, v.modified.Add(time.Millisecond)
+	for v, said := d.earlier(&o); said; v, said = d.earlier(&o) {
 		d.issue.Issued = max(d.issue.Issued, v.issued+1) // the newest counts, also of one moment
-		if o, err = written.Finish(d.scope, d.now, isTLP); err != nil {
-			return o, err
+		over := v.revoked && !o.Revoked
+		if over {
+			written.ID = stix.IDAfter(o.ID)
+		} else {
+			written.Created, written.Modified = v.created, v.modified.Add(time.Millisecond)
 		}
+		if o, err = written.Finish(d.scope, d.now, isTLP); err != nil || !over {
+			break
+		}
+	}
+	if err != nil {
+		return o, err
 	}
 	if len(o.Raw) > protocol.MaxObject {
 		return o, fmt.Errorf("%d bytes, at most %d are allowed", len(o.Raw), protocol.MaxObject)
@@ -228,7 +237,7 @@ func (d *draft) earlier(o *stix.Object) (version, bool) {
 	if !said {
 		return version{}, false
 	}
-	return version{last.Object.Created, last.Object.Modified, last.Header.Issued}, true
+	return version{last.Object.Created, last.Object.Modified, last.Object.Revoked, last.Header.Issued}, true
 }
 
 // scope is what the id of an object depends on besides its value, see scopeOf.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -57,7 +58,10 @@ func (n *Node) syncWith(ctx context.Context, p peer.ID) (news int, err error) {
 		if news, err = n.pullBodies(c, mine); err != nil {
 			return news, err
 		}
-		return news, n.answer(c)
+		if err := n.answer(c); err != nil && !errors.Is(err, io.EOF) { // closed: it wants nothing
+			return news, err
+		}
+		return news, nil
 	}
 	if err := c.writeSummaries(mine); err != nil {
 		return 0, err
@@ -143,7 +147,7 @@ func (n *Node) serveSession(c *conversation, first protocol.SyncFrame) (int, err
 	}
 	if digest == *first.Digest && !incomplete(mine) {
 		n.compared(c.peer, mine, mine, first.Lacks)
-		if err := n.answer(c); err != nil {
+		if err := n.answer(c); err != nil || !n.wantsOf(mine) {
 			return 0, err
 		}
 		return n.pullBodies(c, mine) // heads say nothing of bodies
@@ -336,6 +340,15 @@ func (n *Node) holds(id protocol.ID) bool {
 func (n *Node) have(id protocol.ID, body bool) bool {
 	held, state := n.store.Has(id)
 	return held && (!body || state == storage.Held) || n.later.holds(id, body)
+}
+
+// wantsOf reports whether we lack bodies of some streams.
+func (n *Node) wantsOf(summaries []protocol.Summary) bool {
+	streams := map[protocol.ID]bool{}
+	for _, w := range n.store.Wanted(4096) {
+		streams[w.Stream] = true
+	}
+	return slices.ContainsFunc(summaries, func(s protocol.Summary) bool { return streams[s.Stream.ID()] })
 }
 
 // pullBodies asks for bodies of headers we hold, of the streams the other side

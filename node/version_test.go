@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -39,6 +40,44 @@ func TestVersionsKeepTheirCreation(t *testing.T) {
 					t.Errorf("%s: version %d was made %s, and is of %s", org, i, v.Object.Created, v.Object.Modified)
 				}
 			}
+		}
+	})
+}
+
+// TestNothingFollowsARevocation: what is said again after it was taken back is
+// another object, which is taken back as the first was; lists and lookups see the
+// value either way.
+func TestNothingFollowsARevocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fed := nodetest.New(t, pair)
+		var ids []string
+		for range 3 {
+			ids = append(ids, fed.Submit("bank", "again.example", protocol.Green).ID)
+			fed.Settle()
+			if answers, err := fed.Client("hospital").Lookup(t.Context(), api.LookupRequest{Values: []string{"again.example"}}); err != nil || len(answers[0].Claims) != 1 || answers[0].Claims[0].ID != ids[len(ids)-1] {
+				t.Fatalf("the hospital knows %+v, %v", answers, err)
+			}
+			if id := fed.Submit("bank", "again.example", protocol.Green).ID; id != ids[len(ids)-1] {
+				t.Errorf("a new version has the id %s, want %s", id, ids[len(ids)-1])
+			}
+			taken, err := fed.Client("bank").Revoke(t.Context(), api.TakeBackRequest{Values: []string{"again.example"}})
+			if err != nil || len(taken.Taken) != 1 {
+				t.Fatalf("taken back: %+v, %v", taken, err)
+			}
+			fed.Settle()
+			if answers, err := fed.Client("hospital").Lookup(t.Context(), api.LookupRequest{Values: []string{"again.example"}}); err != nil || len(answers[0].Claims) != 0 {
+				t.Fatalf("the hospital knows %+v, %v", answers, err)
+			}
+		}
+		for i, id := range ids {
+			versions, err := fed.Node("hospital").Store().VersionsOfID(id, nil)
+			if err != nil || len(versions) != 3 || !versions[2].Object.Revoked || slices.Index(ids, id) != i {
+				t.Errorf("%s has %d versions, %v", id, len(versions), err)
+			}
+		}
+		erased, err := fed.Client("bank").Erase(t.Context(), api.TakeBackRequest{Values: []string{"again.example"}})
+		if err != nil || len(erased.Taken) != 9 {
+			t.Errorf("erased: %d, %v", len(erased.Taken), err)
 		}
 	})
 }

@@ -72,24 +72,28 @@ func (p *taxiiPoll) poll() (ids []string) {
 	return nil
 }
 
-// holds waits until so many indicators stand, and so many are revoked.
-func (p *taxiiPoll) holds(stand, revoked int) {
+// holds polls, and wants so many indicators to stand, and so many to be revoked; it
+// returns how many those are.
+func (p *taxiiPoll) holds(stand int, want func(revoked int) bool) (revoked int) {
 	p.e.t.Helper()
 	ids := p.poll()
-	got := [2]int{}
 	for _, r := range p.held {
-		got[map[bool]int{false: 0, true: 1}[r]]++
+		if r {
+			revoked++
+		}
 	}
-	if got != [2]int{stand, revoked} {
-		p.e.t.Errorf("%d stand and %d are revoked, want %d and %d; new: %q", got[0], got[1], stand, revoked, ids)
+	if got := len(p.held) - revoked; got != stand || !want(revoked) {
+		p.e.t.Errorf("%d stand, want %d, and %d are revoked; new: %q", got, stand, revoked, ids)
 	}
+	return revoked
 }
 
-// follows polls all there is, nothing, a revocation, nothing.
+// follows polls all there is, nothing, a revocation, and what is said after it, which
+// is another object.
 func (p *taxiiPoll) follows(node *process) {
 	p.e.t.Helper()
 	p.held = map[string]bool{}
-	p.holds(5, 0)
+	before := p.holds(5, func(int) bool { return true })
 	if p.limit > 0 && p.pages < 3 {
 		p.e.t.Errorf("%d pages of %d", p.pages, p.limit)
 	}
@@ -97,9 +101,10 @@ func (p *taxiiPoll) follows(node *process) {
 		p.e.t.Errorf("nothing is new but %q", ids)
 	}
 	node.must("revoke", "203.0.113.7")
-	p.holds(4, 1)
+	oneMore := func(revoked int) bool { return revoked == before+1 }
+	p.holds(4, oneMore)
 	node.must("submit", "--tlp", "green", "--confidence", "90", "203.0.113.7") // for whoever comes next
-	p.holds(5, 0)
+	p.holds(5, oneMore)
 }
 
 // collection finds one by its title.

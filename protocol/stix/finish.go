@@ -1,6 +1,7 @@
 package stix
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -21,6 +22,8 @@ type Draft struct {
 	// Of the indicator, where it was said before: when it was made, and when at the
 	// least this version must be. Zero: now.
 	Created, Modified time.Time
+	// ID is the indicator's where it is not that of scope and claims, see [IDAfter].
+	ID string
 }
 
 // Finish makes the bytes to sign and returns the parsed result; now is cut to
@@ -61,6 +64,7 @@ func (d Draft) Finish(scope []byte, now time.Time, isTLP func(id string) bool) (
 
 func (d Draft) finishOwn(scope []byte, now time.Time) (Object, error) {
 	i := d.Indicator
+	i.ID = cmp.Or(d.ID, i.ID)
 	if !d.Created.IsZero() {
 		i.Created, i.Modified = d.Created, later(now, d.Modified)
 	}
@@ -93,6 +97,7 @@ func (d Draft) complete(m *members, o Object, scope []byte, now time.Time) {
 	if len(o.Claims) > 0 {
 		id = IndicatorID(scope, o.Claims)
 	}
+	id = cmp.Or(d.ID, id)
 	if id != o.ID {
 		m.addAlias(o)
 		m.set("id", appendText(nil, id))
