@@ -1,7 +1,7 @@
 // Package node is a member of the federation: it says things under its own
 // name, takes in what others say, passes it on, and keeps in touch.
 //
-//	submit   drafts become objects, objects bulletins; the author numbers,
+//	submit, version  drafts become objects, objects bulletins; the author numbers,
 //	         signs and commits them, in this order
 //	admit    the only way in, for our own word, gossip, sync and join alike
 //	release  the only way out, with the router's guards in gossip.go

@@ -225,17 +225,22 @@ func (n *Node) word(s Sight, scope []byte, about string, now time.Time) (o stix.
 	if s.FalsePositive {
 		id = stix.OpinionID(scope, about)
 	}
-	before, err := n.store.VersionsOfID(id, func(h *protocol.Header) bool { return h.Org() == n.cert.Org })
-	if err != nil {
-		return o, 0, err
-	}
 	created, first := now, time.Time{}
-	if len(before) > 0 {
-		last := before[len(before)-1]
-		created, after = last.Object.Created, last.Header.Issued+1
-		if !last.Object.Revoked {
-			first = cmp.Or(last.Object.FirstSeen, last.Object.LastSeen)
+	for {
+		last, said, err := n.store.Newest(id, func(v *storage.Version) bool { return v.Header.Org() == n.cert.Org })
+		if err != nil {
+			return o, 0, err
 		}
+		if !said {
+			break
+		}
+		after = max(after, last.Header.Issued+1)
+		if last.Object.Revoked {
+			id = stix.IDAfter(id)
+			continue
+		}
+		created, first = last.Object.Created, cmp.Or(last.Object.FirstSeen, last.Object.LastSeen)
+		break
 	}
 	if modified := protocol.Time(after); modified.After(now) {
 		now = modified.UTC()

@@ -10,7 +10,6 @@ import (
 
 	"github.com/tocsin-exchange/tocsin/protocol"
 	"github.com/tocsin-exchange/tocsin/protocol/stix"
-	"github.com/tocsin-exchange/tocsin/storage"
 	"github.com/tocsin-exchange/tocsin/trust"
 )
 
@@ -111,14 +110,6 @@ type draft struct {
 	versions map[string]version // the newest of what it says, by id
 }
 
-// A version is when an object was made, when this version of it was, and when that
-// was said at the latest; 0: it is about to be.
-type version struct {
-	created, modified time.Time
-	revoked           bool
-	issued            uint64
-}
-
 func (n *Node) newDraft(issue protocol.Header) *draft {
 	return &draft{n: n, issue: issue, scope: n.scope(issue), now: time.Now(), versions: map[string]version{}}
 }
@@ -197,47 +188,13 @@ func (d *draft) finish(written stix.Draft, label protocol.TLP) (stix.Object, err
 	if err != nil {
 		return o, err
 	}
-	for v, said := d.earlier(&o); said; v, said = d.earlier(&o) {
-		d.issue.Issued = max(d.issue.Issued, v.issued+1) // the newest counts, also of one moment
-		over := v.revoked && !o.Revoked
-		if over {
-			written.ID = stix.IDAfter(o.ID)
-		} else {
-			written.Created, written.Modified = v.created, v.modified.Add(time.Millisecond)
-		}
-		if o, err = written.Finish(d.scope, d.now, isTLP); err != nil || !over {
-			break
-		}
-	}
-	if err != nil {
+	if o, err = d.version(written, o, isTLP); err != nil {
 		return o, err
 	}
 	if len(o.Raw) > protocol.MaxObject {
 		return o, fmt.Errorf("%d bytes, at most %d are allowed", len(o.Raw), protocol.MaxObject)
 	}
 	return o, nil
-}
-
-// earlier is the newest version of an indicator that we said before. Of what is said
-// again after a crash that is none of the same moment, which is the same one.
-func (d *draft) earlier(o *stix.Object) (version, bool) {
-	if o.Type != "indicator" {
-		return version{}, false
-	}
-	if v, said := d.versions[o.ID]; said {
-		return v, true
-	}
-	now := d.now.Truncate(time.Millisecond)
-	last, said, err := d.n.store.Newest(o.ID, func(v *storage.Version) bool {
-		return v.Header.Org() == d.n.cert.Org && (!d.again || v.Object.Modified.Before(now))
-	})
-	if err != nil { // damage is mended elsewhere, and is no reason to say nothing
-		return version{}, false
-	}
-	if !said {
-		return version{}, false
-	}
-	return version{last.Object.Created, last.Object.Modified, last.Object.Revoked, last.Header.Issued}, true
 }
 
 // scope is what the id of an object depends on besides its value, see scopeOf.

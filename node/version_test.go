@@ -11,6 +11,7 @@ import (
 	"github.com/tocsin-exchange/tocsin/node/api"
 	"github.com/tocsin-exchange/tocsin/node/nodetest"
 	"github.com/tocsin-exchange/tocsin/protocol"
+	"github.com/tocsin-exchange/tocsin/storage"
 )
 
 // TestVersionsKeepTheirCreation: what is said again under one id is a later version
@@ -78,6 +79,43 @@ func TestNothingFollowsARevocation(t *testing.T) {
 		erased, err := fed.Client("bank").Erase(t.Context(), api.TakeBackRequest{Values: []string{"again.example"}})
 		if err != nil || len(erased.Taken) != 9 {
 			t.Errorf("erased: %d, %v", len(erased.Taken), err)
+		}
+	})
+}
+
+// TestVerdictsFollowNoRevocation: a verdict that was taken back and is given again
+// is another object, and counts.
+func TestVerdictsFollowNoRevocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fed := nodetest.New(t, pair)
+		said := fed.Submit("bank", "again.example", protocol.Green)
+		fed.Settle()
+		var ids []string
+		for range 3 {
+			sight := api.SightRequest{Values: []string{"again.example"}, FalsePositive: true}
+			for range 2 {
+				if _, err := fed.Client("hospital").Sight(t.Context(), sight); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fed.Settle()
+			about, err := fed.Node("bank").Store().About(said.ID, storage.Query{})
+			if err != nil || len(about) != 1 || !about[0].Object.Modified.After(about[0].Object.Created) {
+				t.Fatalf("the bank heard %+v, %v", about, err)
+			}
+			ids = append(ids, about[0].Object.ID)
+			sight.Retract = true
+			if _, err := fed.Client("hospital").Sight(t.Context(), sight); err != nil {
+				t.Fatal(err)
+			}
+			fed.Settle()
+			if about, err := fed.Node("bank").Store().About(said.ID, storage.Query{}); err != nil || len(about) != 0 {
+				t.Fatalf("of what was taken back the bank has %+v, %v", about, err)
+			}
+		}
+		slices.Sort(ids)
+		if len(slices.Compact(ids)) != 3 {
+			t.Errorf("ids %q", ids)
 		}
 	})
 }

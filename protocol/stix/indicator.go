@@ -111,11 +111,12 @@ func IndicatorID(scope []byte, claims []Observable) string {
 	return objectID("indicator--", name)
 }
 
-// IDAfter is the id of what is said of the same values after an indicator was taken
-// back: STIX 2.1 section 3.6 has no later versions of what is revoked. It is UUID
-// version 5 over a word and the id.
+// IDAfter is the id of what is said of the same after an object was taken back: STIX
+// 2.1 section 3.6 has no later versions of what is revoked. It is of the same type,
+// and UUID version 5 over a word and the id.
 func IDAfter(id string) string {
-	return objectID("indicator--", append([]byte(namespace+"\nafter:"), id...))
+	kind, _, _ := strings.Cut(id, "--")
+	return objectID(kind+"--", append([]byte(namespace+"\nafter:"), id...))
 }
 
 // patternID is the id where a pattern yields no values: the pattern itself

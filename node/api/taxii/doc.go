@@ -50,6 +50,8 @@
 // Every version held is shown, revoked and expired ones too, by match[version]; last
 // where nothing is asked for. A version is named by modified, else created, as the
 // object writes it; a cyber-observable, which has neither, by when it arrived first.
+// What was revoked has no later version: an organisation that says the value again
+// makes another object of it.
 // Erased objects, and those of disowned keys or of blocked organisations, are gone
 // from one moment to the next: 404 by id, and no page has them.
 //
