@@ -51,9 +51,14 @@ func exampleWebhook(t *testing.T, e *example) {
 	e.listed("evil.example", "203.0.113.7")
 	e.types("tocsin revoke")
 	e.listed("evil.example")
+	e.types("tocsin erase")
+	e.listed()
+	if text := e.read("watchlist.txt.from"); strings.Contains(text, "evil.example") {
+		t.Errorf("the playbook remembers what was erased: %s", text)
+	}
 	eventually(t, "all is delivered", func() (bool, string) {
 		list := e.types("tocsin sink list")
-		return strings.Contains(list, "delivered:5") && !strings.Contains(list, "dead:"), list
+		return strings.Contains(list, "delivered:6") && !strings.Contains(list, "dead:"), list
 	})
 }
 
@@ -148,6 +153,8 @@ func exampleTicketing(t *testing.T, e *example) {
 	desk.has("ipv4-addr:203.0.113.7 closed", "domain-name:evil.example open", "ipv4-addr:198.51.100.9 open")
 	bank.must("peer", "block", "vendor")
 	desk.has("ipv4-addr:203.0.113.7 closed", "domain-name:evil.example closed", "ipv4-addr:198.51.100.9 open")
+	bank.must("erase", "198.51.100.9")
+	desk.has("ipv4-addr:203.0.113.7 closed", "domain-name:evil.example closed", "ipv4-addr:198.51.100.9 closed")
 	stop()
 }
 

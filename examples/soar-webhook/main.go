@@ -91,6 +91,8 @@ func serve(ctx context.Context, listen, secretFile, program, cert, key string) e
 // A change is what the fields of one are needed for here.
 type change struct {
 	Op, Cursor, ID, Type, Value, TLP, Tier, Until, Org string
+	Bulletin                                           string
+	Index                                              int
 	Values                                             []struct{ Type, Value string }
 }
 
@@ -190,7 +192,7 @@ func (r *receiver) run(ctx context.Context, c *change, raw []byte) error {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), runWithin) // also when the node gives up waiting
 		cmd := exec.CommandContext(bounded, r.program)
 		cmd.Stdin, cmd.Stderr = bytes.NewReader(raw), os.Stderr
-		cmd.Env = append(os.Environ(), "TOCSIN_OP="+word(c.Op), "TOCSIN_ID="+word(c.ID), "TOCSIN_TYPE="+word(v.Type), "TOCSIN_VALUE="+word(v.Value),
+		cmd.Env = append(os.Environ(), "TOCSIN_OP="+word(c.Op), fmt.Sprintf("TOCSIN_OBJECT=%s/%d", word(c.Bulletin), c.Index), "TOCSIN_ID="+word(c.ID), "TOCSIN_TYPE="+word(v.Type), "TOCSIN_VALUE="+word(v.Value),
 			"TOCSIN_TLP="+word(c.TLP), "TOCSIN_TIER="+word(c.Tier), "TOCSIN_UNTIL="+word(c.Until), "TOCSIN_ORG="+word(c.Org))
 		err := cmd.Run()
 		cancel()

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -73,7 +74,7 @@ func main() {
 // A ticket is open as long as it has claims.
 type ticket struct {
 	ID     string
-	Claims []string // STIX ids
+	Claims map[string]string // STIX ids, and where the newest version of each is
 }
 
 // A desk is between a node and a ticket system.
@@ -126,10 +127,15 @@ func (d *desk) save() error {
 // A change is what of one a ticket is made of.
 type change struct {
 	Op, Cursor, ID, Type, Value, Org, TLP, Description, Drill string
+	Bulletin                                                  string
+	Index                                                     int
 	Confidence                                                *int
 	Expires                                                   time.Time
 	Values                                                    []observable
 }
+
+// place is all that is told of an object once it was erased.
+func (c *change) place() string { return fmt.Sprintf("%s/%d", c.Bulletin, c.Index) }
 
 type observable struct{ Type, Value string }
 
@@ -221,13 +227,14 @@ func (d *desk) take(ctx context.Context, c *change) error {
 		c.Values = []observable{{c.Type, c.Value}}
 	}
 	if c.Op == "remove" {
-		return d.withdrawn(ctx, c.ID, c.Org)
+		return d.withdrawn(ctx, c)
 	}
 	for _, o := range c.Values {
 		if t := d.Open[o.String()]; t != nil {
-			if !slices.Contains(t.Claims, c.ID) {
-				t.Claims = append(t.Claims, c.ID)
+			if t.Claims == nil {
+				t.Claims = map[string]string{}
 			}
+			t.Claims[c.ID] = c.place()
 			continue
 		}
 		high, err := d.matters(ctx, o.Value)
@@ -241,23 +248,21 @@ func (d *desk) take(ctx context.Context, c *change) error {
 		if err != nil {
 			return err
 		}
-		d.Open[o.String()] = &ticket{id, []string{c.ID}}
+		d.Open[o.String()] = &ticket{id, map[string]string{c.ID: c.place()}}
 	}
 	return nil
 }
 
 // withdrawn closes the tickets that have no claim any more.
-func (d *desk) withdrawn(ctx context.Context, claim, org string) error {
+func (d *desk) withdrawn(ctx context.Context, c *change) error {
 	for key, t := range d.Open {
-		rest := slices.DeleteFunc(slices.Clone(t.Claims), func(id string) bool { return id == claim })
-		if len(rest) == len(t.Claims) {
+		before := len(t.Claims)
+		maps.DeleteFunc(t.Claims, func(id, place string) bool { return id == c.ID || c.ID == "" && place == c.place() })
+		if len(t.Claims) == before || len(t.Claims) > 0 {
 			continue
 		}
-		if len(rest) > 0 {
-			t.Claims = rest
-			continue
-		}
-		if err := d.close(ctx, key, t, "Taken back by "+org+"."); err != nil {
+		if err := d.close(ctx, key, t, "Taken back by "+c.Org+"."); err != nil {
+			t.Claims[c.ID] = c.place() // it is tried again
 			return err
 		}
 	}

@@ -101,7 +101,7 @@ func (n *names) claim(c *storage.Claim) Claim {
 	claim := Claim{
 		Org: org.name, OrgKey: c.Org, Fingerprint: org.fingerprint, Type: c.Observable.Type, Value: c.Observable.Value,
 		TLP: c.TLP, PAP: c.PAP, Community: n.community(c.Community), Drill: c.Drill,
-		Issued: c.Issued.UTC(), Received: c.Received.UTC(), Bulletin: c.Bulletin, Node: c.Node,
+		Issued: c.Issued.UTC(), Received: c.Received.UTC(), Bulletin: c.Bulletin, Index: c.Index, Node: c.Node,
 		ID: o.ID, Aliases: o.Aliases, Name: o.Name, Description: o.Description, Labels: o.Labels, Reason: c.Reason, Object: o.Raw,
 	}
 	claim.Audience = n.d.node.AudienceText(c.Audience)

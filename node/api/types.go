@@ -137,6 +137,7 @@ type Claim struct {
 	Received    time.Time         `json:"received"`
 	Expires     time.Time         `json:"expires,omitzero"` // zero: never
 	Bulletin    protocol.ID       `json:"bulletin"`
+	Index       int               `json:"index,omitzero"` // of the object in it
 	Node        protocol.Node     `json:"node"`
 	ID          string            `json:"id"` // of the STIX object
 	Aliases     []string          `json:"aliases,omitempty"`
@@ -220,7 +221,7 @@ type ChangesOptions struct {
 // of /v1/changes has neither operation nor claim: only the cursor to go on
 // with.
 type Change struct {
-	Op     string `json:"op,omitempty"` // "add" or "remove"
+	Op     string `json:"op,omitempty"` // "add" or "remove"; of what was erased nothing is kept but bulletin and index
 	Cursor string `json:"cursor"`
 	*Claim `json:",inline"`
 }

@@ -18,6 +18,8 @@
 //     cursor led nowhere any more, because somebody's word ceased to count or
 //     the store was set up anew. What was told before it should be forgotten.
 //   - What expires is not told: every event says until when it counts.
+//   - Of what was erased nothing is kept, so its removal names bulletin and index
+//     alone: remember those with what an event had you do.
 //
 // # With a tier
 //
