@@ -46,7 +46,7 @@ func TestRemarksGoNoWider(t *testing.T) {
 		}
 	})
 	for _, label := range []protocol.TLP{protocol.Clear, protocol.Green, protocol.Amber, protocol.AmberStrict} {
-		if said[label] == 0 {
+		if said[label] == 0 && !testing.Short() { // rapid draws a fifth then
 			t.Errorf("nothing was said under %s", label.Label())
 		}
 	}
