@@ -225,7 +225,7 @@ func (n *Node) word(s Sight, scope []byte, about string, now time.Time) (o stix.
 	if s.FalsePositive {
 		id = stix.OpinionID(scope, about)
 	}
-	created, first := now, time.Time{}
+	var created, first time.Time
 	for {
 		last, said, err := n.store.Newest(id, func(v *storage.Version) bool { return v.Header.Org() == n.cert.Org })
 		if err != nil {
@@ -245,6 +245,7 @@ func (n *Node) word(s Sight, scope []byte, about string, now time.Time) (o stix.
 	if modified := protocol.Time(after); modified.After(now) {
 		now = modified.UTC()
 	}
+	created = cmp.Or(created, now)
 	if s.FalsePositive {
 		o, err = stix.Parse(stix.Opinion{
 			ID: id, About: []string{about}, Opinion: stix.StronglyDisagree, Explanation: s.Note, Confidence: s.Confidence, Created: created, Modified: now,
