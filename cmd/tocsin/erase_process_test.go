@@ -38,19 +38,31 @@ func searched(t testing.TB, dir directory) map[string][]byte {
 		t.Fatal(err)
 	}
 	defer z.Close()
-	all := map[string][]byte{}
-	err = filepath.WalkDir(string(dir), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		content = bytes.TrimRight(content, "\x00")
-		all[path] = content
+	all := filesIn(t, dir)
+	for path, content := range maps.Clone(all) {
 		for at, frame := range frames(z, content) {
 			all[fmt.Sprintf("%s, compressed at %d", path, at)] = frame
 		}
-		return err
-	})
+	}
+	return all
+}
+
+// filesIn reads every file of a directory, without the room kept free at their
+// ends; all of them again where one goes meanwhile, since what it held is elsewhere.
+func filesIn(t testing.TB, dir directory) (all map[string][]byte) {
+	t.Helper()
+	err := fs.ErrNotExist
+	for try := 0; try < 100 && errors.Is(err, fs.ErrNotExist); try++ {
+		all = map[string][]byte{}
+		err = filepath.WalkDir(string(dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			all[path] = bytes.TrimRight(content, "\x00")
+			return err
+		})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

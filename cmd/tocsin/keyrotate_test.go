@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -242,14 +241,7 @@ func showsNothing(t *testing.T, dir directory, canaries map[string][]byte) {
 // find searches every file of a directory for secrets in any form.
 func find(t *testing.T, dir directory, canaries map[string][]byte) (found []string) {
 	t.Helper()
-	err := filepath.WalkDir(string(dir), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
+	for path, content := range filesIn(t, dir) {
 		content = bytes.ReplaceAll(content, []byte("\n"), nil) // of PEM
 		for name, canary := range canaries {
 			for _, form := range forms(canary) {
@@ -258,10 +250,6 @@ func find(t *testing.T, dir directory, canaries map[string][]byte) (found []stri
 				}
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return found
 }
