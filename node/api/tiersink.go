@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -27,13 +26,19 @@ type tierSink struct {
 // erased object names no value any more.
 func (t *tierSink) events(change Change, o *stix.Object) (events []sink.Event, err error) {
 	values, err := t.about(o)
-	if len(values) == 0 && change.Op == OpRemove && err == nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case len(values) == 0 && change.Op == OpRemove:
 		return sinkPlain(change, o)
 	}
 	lowers := change.Op == OpRemove || o.Opinion != "" || o.Modified.After(o.Created)
 	for _, v := range values {
-		tiers, bad := t.judges.Listed(v, t.q)
-		if err = cmp.Or(err, bad); err != nil || !tiers.In(t.tier) && !lowers {
+		tiers, err := t.judges.Listed(v, t.q)
+		if err != nil {
+			return nil, err
+		}
+		if !tiers.In(t.tier) && !lowers {
 			continue
 		}
 		e, err := t.event(change, v, &tiers)
@@ -42,7 +47,7 @@ func (t *tierSink) events(change Change, o *stix.Object) (events []sink.Event, e
 		}
 		events = append(events, e)
 	}
-	return events, err
+	return events, nil
 }
 
 func (t *tierSink) event(change Change, v stix.Observable, tiers *score.Tiers) (e sink.Event, err error) {
